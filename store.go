@@ -1,0 +1,169 @@
+package varve
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"time"
+)
+
+// Store keeps snapshots.
+type Store interface {
+	// Save makes a snapshot of src. It is durable if and only if the error is nil. What cannot be read is reported, left out,
+	// and makes the snapshot Incomplete.
+	Save(ctx context.Context, src Source, opts SaveOptions) (Snapshot, error)
+	// Snapshots returns all snapshots, ordered by Time, then Series, then Seq. What is listed is durable and whole.
+	Snapshots(ctx context.Context) ([]Snapshot, error)
+	// View opens a snapshot. ErrNoSnapshot where there is none with this ID.
+	View(ctx context.Context, id SnapshotID) (View, error)
+	// Forget removes snapshots. It is not undone when it breaks off: an ID that is gone counts as forgotten.
+	Forget(ctx context.Context, ids ...SnapshotID) error
+	// Verify checks what the store holds and reports damage; the error says only that checking itself was impossible.
+	Verify(ctx context.Context, opts VerifyOptions) (VerifyReport, error)
+	Close() error
+}
+
+// Sentinels that callers branch on.
+var (
+	// ErrNoStore says that a place is not a store, or not one yet.
+	ErrNoStore = errors.New("not a varve store")
+	// ErrNoSnapshot says that a store has no such snapshot.
+	ErrNoSnapshot = errors.New("no such snapshot")
+	// ErrBusy says that another process holds what is needed.
+	ErrBusy = errors.New("in use by another varve process")
+	// ErrDamaged says that stored data is not what was stored.
+	ErrDamaged = errors.New("damaged")
+	// ErrUnreadable says of a source's file that it alone cannot be read.
+	ErrUnreadable = errors.New("unreadable")
+)
+
+// SnapshotID names a snapshot; random, 16 bytes. A copy of a snapshot in another store has an ID of its own.
+type SnapshotID [16]byte
+
+// String returns all 32 hexadecimal digits of id.
+func (id SnapshotID) String() string { return hex.EncodeToString(id[:]) }
+
+// Short returns the first 8 hexadecimal digits of id, for people.
+func (id SnapshotID) Short() string { return id.String()[:8] }
+
+// MarshalText returns id as String does.
+func (id SnapshotID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (id *SnapshotID) UnmarshalText(text []byte) error {
+	if len(text) != 2*len(id) {
+		return errors.New("snapshot ID: want 32 hexadecimal digits")
+	}
+	_, err := hex.Decode(id[:], text)
+	return err
+}
+
+// State says how much of its sources a snapshot holds.
+type State string
+
+const (
+	// Complete says that everything that was asked for and did not vanish is in the snapshot.
+	Complete State = "complete"
+	// Incomplete says that something could not be read; the snapshot holds the rest.
+	Incomplete State = "incomplete"
+)
+
+// Good reports whether a snapshot in state s counts for retention and as a base.
+func (s State) Good() bool { return s == Complete }
+
+// Snapshot is what one backup made.
+type Snapshot struct {
+	ID SnapshotID `json:"id"`
+	// Series names the job and host the snapshot belongs to; Seq counts from 1 within the series of one store.
+	Series string `json:"series"`
+	Seq    uint64 `json:"seq"`
+	// Time is when the backup began, End when it was committed.
+	Time time.Time `json:"time"`
+	End  time.Time `json:"end"`
+	Host string    `json:"host"`
+	// Sources are absolute paths.
+	Sources []string `json:"sources"`
+	Tags    []string `json:"tags"`
+	// Pinned snapshots are never removed by retention.
+	Pinned bool  `json:"pinned"`
+	State  State `json:"state"`
+	// Files counts everything but directories, Dirs directories, Bytes the content of regular files, each hard link once.
+	Files int64 `json:"files"`
+	Dirs  int64 `json:"dirs"`
+	Bytes int64 `json:"bytes"`
+	// Added counts the bytes of content that had to be stored anew.
+	Added int64 `json:"added"`
+	// Skipped counts what could not be read, Vanished what went away meanwhile, Changed the files that changed while being read.
+	Skipped  int64 `json:"skipped"`
+	Vanished int64 `json:"vanished"`
+	Changed  int64 `json:"changed"`
+	// Location is where a tree store keeps the snapshot, relative to the store; empty in a vault.
+	Location string `json:"location,omitempty"`
+	// Program is the name and version of what made the snapshot.
+	Program string `json:"program"`
+}
+
+// SaveOptions describe a snapshot to be made. Series is required.
+type SaveOptions struct {
+	Series  string
+	Host    string
+	Sources []string
+	Tags    []string
+	Pinned  bool
+	Program string
+	// Now tells the time; nil stands for time.Now.
+	Now func() time.Time
+	// Progress, where set, is told what happens, by one goroutine at a time. It must not block.
+	Progress func(Event)
+}
+
+// VerifyOptions say how much to check. The zero value checks everything in all snapshots.
+type VerifyOptions struct {
+	// Snapshots restricts the check to these; empty stands for all.
+	Snapshots []SnapshotID
+	// StructureOnly leaves file content unread.
+	StructureOnly bool
+	Progress      func(Event)
+}
+
+// VerifyReport is what Verify found.
+type VerifyReport struct {
+	// Snapshots, Files and Bytes count what was checked; content shared between snapshots is read and counted once.
+	Snapshots int64 `json:"snapshots"`
+	Files     int64 `json:"files"`
+	Bytes     int64 `json:"bytes"`
+	// Damage counts the findings; each was told to Progress as an event of kind Damage.
+	Damage int64 `json:"damage"`
+}
+
+// EventKind says what an Event reports.
+type EventKind uint8
+
+const (
+	// Done reports one entry dealt with; Bytes is the content it stands for, whether copied, linked or only checked.
+	Done EventKind = iota + 1
+	// Skipped reports something that could not be read and is left out.
+	Skipped
+	// Vanished reports something that went away while it was dealt with.
+	Vanished
+	// Changed reports a file that changed while it was read.
+	Changed
+	// Unkept reports aspects that the place written to cannot hold.
+	Unkept
+	// Damage reports stored data that is not what was stored.
+	Damage
+	// LeftOut reports a file system that is mounted in the source and was left out on demand.
+	LeftOut
+)
+
+// Event is one step of progress or one thing to report.
+type Event struct {
+	Kind  EventKind
+	Path  string
+	Bytes int64
+	// Stored reports content that was stored anew; for Done.
+	Stored bool
+	// Aspect is what was not kept; for Unkept.
+	Aspect Aspect
+	Err    error
+}
