@@ -165,6 +165,8 @@ const (
 	Passage Marks = 1 << iota
 	// MountPoint marks a directory on which another file system is mounted that was left out on demand.
 	MountPoint
+	// Linked marks the first entry of an object that has more than one hard link; later ones have SameAs.
+	Linked
 )
 
 // Aspect is a set of the sides of an object that can differ or be lost one by one.

@@ -152,8 +152,6 @@ const (
 	Unkept
 	// Damage reports stored data that is not what was stored.
 	Damage
-	// LeftOut reports a file system that is mounted in the source and was left out on demand.
-	LeftOut
 )
 
 // Event is one step of progress or one thing to report.
