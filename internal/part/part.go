@@ -1,0 +1,214 @@
+// Package part cuts one directory or one file out of a snapshot, so that it can be restored, compared or copied like a whole one.
+//
+// # Not for
+//
+// The package opens no snapshot and understands no expressions; the path comes cleaned, as varve.Entry has it.
+package part
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+
+	"varve"
+)
+
+// Of returns the part of v at path, and the entry at path as v has it. v must stay open while the part is in use.
+//
+// For a directory the part is what lies in it, its own entry being the root. For anything else it is a root, with the metadata of
+// the parent directory and marked varve.Passage, and the object in it under its name. For "" it is v itself. Paths of the part are
+// relative to its root.
+//
+// The directories of v are listed one by one as the sequence of entries gets there, each once, so that a small part of a large
+// snapshot costs little. A hard link to an object outside of the part becomes an object of its own, and further links to that
+// object become hard links to it; remembering these takes memory. The first is marked varve.Linked, whether or not others follow.
+//
+// The error matches fs.ErrNotExist, and names path, where v has no such object.
+func Of(ctx context.Context, v varve.View, path string) (varve.Source, varve.Entry, error) {
+	if path == "" {
+		e, err := root(ctx, v)
+		return v, e, err
+	}
+	e, err := lookup(ctx, v, path)
+	if err != nil {
+		return nil, varve.Entry{}, err
+	}
+	if e.Kind == varve.Dir {
+		return &part{view: v, base: path, root: e}, e, nil
+	}
+	parent, err := lookup(ctx, v, e.Parent())
+	if err != nil {
+		return nil, varve.Entry{}, err
+	}
+	parent.Marks |= varve.Passage
+	only := e
+	only.SameAs = "" // what it is linked to may lie in base, but not in the part
+	return &part{view: v, base: e.Parent(), root: parent, only: &only}, e, nil
+}
+
+// root returns the first entry of v.
+func root(ctx context.Context, v varve.View) (varve.Entry, error) {
+	for e, err := range v.Entries(ctx) {
+		if err == nil && e.Path != "" {
+			err = fmt.Errorf("first entry is %q, not the root: %w", e.Path, varve.ErrDamaged)
+		}
+		if err != nil {
+			return varve.Entry{}, fmt.Errorf("read root of snapshot: %w", err)
+		}
+		return e, nil
+	}
+	return varve.Entry{}, fmt.Errorf("read root of snapshot: no entries: %w", varve.ErrDamaged)
+}
+
+// lookup returns the entry of v at path.
+func lookup(ctx context.Context, v varve.View, path string) (varve.Entry, error) {
+	if path == "" {
+		return root(ctx, v)
+	}
+	entries, err := v.ReadDir(ctx, varve.Parent(path))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return varve.Entry{}, fmt.Errorf("find %q in snapshot: %w", path, err)
+	}
+	for _, e := range entries {
+		if e.Path == path {
+			return e, nil
+		}
+	}
+	return varve.Entry{}, fmt.Errorf("find %q in snapshot: %w", path, fs.ErrNotExist)
+}
+
+// part is a varve.Source of what lies below base.
+type part struct {
+	view varve.View
+	base string
+	root varve.Entry
+	// only, where set, is all that the part has of base.
+	only *varve.Entry
+}
+
+// Entries lists base, and what lies below it.
+func (p *part) Entries(ctx context.Context) iter.Seq2[varve.Entry, error] {
+	return func(yield func(varve.Entry, error) bool) {
+		r := renamer{base: p.base, links: map[string]string{}}
+		if !yield(r.rename(p.root), nil) {
+			return
+		}
+		if p.only != nil {
+			yield(r.rename(*p.only), nil)
+			return
+		}
+		for pending := []string{p.base}; len(pending) > 0; {
+			dir := pending[len(pending)-1]
+			pending = pending[:len(pending)-1]
+			entries, err := list(ctx, p.view, dir)
+			if err != nil {
+				yield(varve.Entry{}, err)
+				return
+			}
+			for _, e := range entries {
+				if !yield(r.rename(e), nil) {
+					return
+				}
+			}
+			pending = appendDirs(pending, entries)
+		}
+	}
+}
+
+// list returns what v has in a directory, and an error that matches varve.ErrDamaged where that cannot be.
+func list(ctx context.Context, v varve.View, dir string) ([]varve.Entry, error) {
+	entries, err := v.ReadDir(ctx, dir)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list %q in snapshot: %w", dir, err)
+	}
+	previous := dir
+	for i := range entries {
+		e := &entries[i]
+		if e.Name() == "" || e.Path != varve.Join(dir, e.Name()) || varve.ComparePaths(previous, e.Path) >= 0 {
+			return nil, fmt.Errorf("list %q in snapshot: entry %q does not belong there: %w", dir, e.Path, varve.ErrDamaged)
+		}
+		previous = e.Path
+	}
+	return entries, nil
+}
+
+// appendDirs appends the paths of the directories among entries, the last one first.
+func appendDirs(paths []string, entries []varve.Entry) []string {
+	for i := len(entries) - 1; i >= 0; i-- {
+		if entries[i].Kind == varve.Dir {
+			paths = append(paths, entries[i].Path)
+		}
+	}
+	return paths
+}
+
+// Open opens a file of the part.
+func (p *part) Open(ctx context.Context, e varve.Entry) (varve.File, error) {
+	inside := e
+	inside.Path = varve.Join(p.base, e.Path)
+	if e.SameAs != "" {
+		inside.SameAs = varve.Join(p.base, e.SameAs)
+	}
+	f, err := p.view.Open(ctx, inside)
+	if err != nil {
+		return nil, err
+	}
+	return file{File: f, path: e.Path, sameAs: e.SameAs}, nil
+}
+
+// file is a varve.File under the path it has in the part.
+type file struct {
+	varve.File
+	path, sameAs string
+}
+
+// Entry returns the metadata with the paths of the part.
+func (f file) Entry() (varve.Entry, error) {
+	e, err := f.File.Entry()
+	e.Path, e.SameAs = f.path, f.sameAs
+	return e, err
+}
+
+// renamer turns the entries of a view, in listing order, into those of a part of it.
+type renamer struct {
+	base string
+	// links are the objects outside of the part that something inside is a hard link to: by their path in the view, the first
+	// path inside.
+	links map[string]string
+}
+
+// rename returns e with the paths of the part. e must be base or lie within it.
+func (r renamer) rename(e varve.Entry) varve.Entry {
+	e.Path = r.relative(e.Path)
+	if e.SameAs == "" {
+		return e
+	}
+	if e.SameAs != r.base && varve.Within(e.SameAs, r.base) {
+		e.SameAs = r.relative(e.SameAs)
+		return e
+	}
+	outside := e.SameAs
+	first, known := r.links[outside]
+	if !known {
+		r.links[outside] = e.Path
+		e.Marks |= varve.Linked
+	}
+	e.SameAs = first
+	return e
+}
+
+// relative returns a path within base as seen from there.
+func (r renamer) relative(path string) string {
+	switch {
+	case path == r.base:
+		return ""
+	case r.base == "":
+		return path
+	}
+	return path[len(r.base)+1:]
+}
