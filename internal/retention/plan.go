@@ -82,10 +82,9 @@ func floor(list []varve.Snapshot, good, counted []int, reasons [][]string) {
 	}
 	newest := good[len(good)-1]
 	reasons[newest] = append(reasons[newest], "newest good snapshot")
-	for _, i := range counted {
-		if i > newest {
-			reasons[i] = append(reasons[i], "incomplete, but newer than the newest good snapshot")
-		}
+	// Only the newest of those after it: a source that is never quite complete must not fill the store.
+	if last := counted[len(counted)-1]; last > newest {
+		reasons[last] = append(reasons[last], "incomplete, but newer than the newest good snapshot")
 	}
 }
 

@@ -1,0 +1,246 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// step is one thing that all programs do.
+type step string
+
+// The steps, in their order.
+const (
+	stepFirst     step = "first"
+	stepUnchanged step = "unchanged"
+	stepChange    step = "change"
+	stepRestore   step = "restore"
+	stepForget    step = "forget"
+)
+
+// steps returns what is done with a data set.
+func (s set) steps() []step {
+	if s.change == nil {
+		return []step{stepFirst, stepUnchanged, stepRestore, stepForget}
+	}
+	return []step{stepFirst, stepUnchanged, stepChange, stepRestore, stepForget}
+}
+
+// runner goes through the rounds.
+type runner struct {
+	opts  options
+	log   io.Writer // what is going on
+	peers []peer
+	dir   string // the work directory
+	plain bool   // directories instead of file systems
+	// tick is the least time between two steps of a program: some tell their backups apart by whole seconds.
+	tick time.Duration
+	// settle brings everything that was written to the disk, so that no program pays for another.
+	settle command
+	open   []*volume
+	notes  []string
+}
+
+// bench does everything: the data sets one by one, each with its report on out.
+func bench(ctx context.Context, opts options, out, log io.Writer) (err error) {
+	r := &runner{opts: opts, log: log, tick: 1100 * time.Millisecond, settle: command{"sync"}}
+	if r.dir, err = workDir(opts.dir); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.cleanUp()) }()
+	fmt.Fprintln(out, machine())
+	if why := canMount(ctx, r.dir); why != nil {
+		r.plain = true
+		fmt.Fprintf(out, "  plain directories instead of fresh file systems: %v\n", why)
+	}
+	r.find(ctx, out)
+	if len(r.peers) == 0 {
+		return errors.New("no program to measure")
+	}
+	for _, name := range opts.sets {
+		res, err := r.set(ctx, newSet(name, opts.scale))
+		if err != nil {
+			return fmt.Errorf("set %s: %w", name, err)
+		}
+		if err := res.print(out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// workDir makes the work directory in parent, and returns its path as the kernel sees it.
+func workDir(parent string) (string, error) {
+	dir, err := os.MkdirTemp(parent, "varve-bench-*")
+	if err != nil {
+		return "", err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return "", err
+	}
+	return filepath.EvalSymlinks(dir)
+}
+
+func (r *runner) say(format string, args ...any) { fmt.Fprintf(r.log, format+"\n", args...) }
+
+// note keeps a remark for the next report; the same one once.
+func (r *runner) note(format string, args ...any) {
+	line := fmt.Sprintf(format, args...)
+	r.say("%s", line)
+	if !slices.Contains(r.notes, line) {
+		r.notes = append(r.notes, line)
+	}
+}
+
+// find looks which programs are there, and prints them.
+func (r *runner) find(ctx context.Context, out io.Writer) {
+	for _, name := range r.opts.peers {
+		p := newPeer(name, r.opts.varve)
+		version, err := p.version(ctx)
+		if err != nil {
+			fmt.Fprintf(out, "  %s: left out: %v\n", name, err)
+			continue
+		}
+		fmt.Fprintf(out, "  %s: %s\n", name, version)
+		r.peers = append(r.peers, p)
+	}
+}
+
+// volume makes a volume that is removed in the end, whatever happens.
+func (r *runner) volume(ctx context.Context, name string, size census) (*volume, error) {
+	v, err := newVolume(ctx, r.dir, name, size, r.plain)
+	if v != nil {
+		r.open = append(r.open, v)
+	}
+	return v, err
+}
+
+// cleanUp removes everything, unless the user wants to keep it.
+func (r *runner) cleanUp() error {
+	if r.opts.keep {
+		r.say("kept: %s", r.dir)
+		return nil
+	}
+	if err := r.closeFrom(0); err != nil {
+		return fmt.Errorf("%w; left behind: %s", err, r.dir)
+	}
+	return os.RemoveAll(r.dir)
+}
+
+// closeFrom closes the volumes that were opened after the first n.
+func (r *runner) closeFrom(n int) error {
+	var errs []error
+	for _, v := range r.open[n:] {
+		errs = append(errs, v.close())
+	}
+	r.open = r.open[:n]
+	return errors.Join(errs...)
+}
+
+// set builds a data set, goes through all rounds, and removes it.
+func (r *runner) set(ctx context.Context, s set) (*results, error) {
+	before := len(r.open)
+	data, size, err := r.build(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	res := &results{set: s, size: size, rounds: r.opts.rounds}
+	for _, p := range r.peers {
+		res.peers = append(res.peers, p.name())
+	}
+	for round := 1; round <= r.opts.rounds; round++ {
+		if err := r.round(ctx, data, round, res); err != nil {
+			return nil, err
+		}
+	}
+	res.notes, r.notes = r.notes, nil
+	if r.opts.keep {
+		return res, nil
+	}
+	return res, r.closeFrom(before)
+}
+
+// build makes the data set on a volume of its own, and returns where it is and what it holds.
+func (r *runner) build(ctx context.Context, s set) (string, census, error) {
+	if err := r.checkRoom(s); err != nil {
+		return "", census{}, err
+	}
+	source, err := r.volume(ctx, "source-"+s.name, s.size.times(2))
+	if err != nil {
+		return "", census{}, err
+	}
+	r.say("set %s: building", s.name)
+	data := filepath.Join(source.dir, "data")
+	if err := os.Mkdir(data, 0o755); err != nil {
+		return "", census{}, err
+	}
+	if err := s.build(ctx, data, r.dir); err != nil {
+		return "", census{}, err
+	}
+	size, err := warm(ctx, data)
+	return data, size, err
+}
+
+// checkRoom says whether the disk under the work directory is large enough.
+func (r *runner) checkRoom(s set) error {
+	here, err := spaceOf(r.dir)
+	if err != nil {
+		return err
+	}
+	entries := 5000 * (s.size.files + s.size.dirs) // a block and an inode, for each
+	source, each := s.size.bytes+entries, s.copies*s.size.bytes+2*entries
+	if need := 2*source + each*int64(len(r.peers)); need > here.free {
+		return fmt.Errorf("%s has %s MB free and this takes about %s MB: choose another with -dir, or a smaller -scale", r.dir,
+			thousands(here.free/1e6), thousands(need/1e6))
+	}
+	return nil
+}
+
+// round lets every program go through all steps on file systems made fresh.
+func (r *runner) round(ctx context.Context, data string, round int, res *results) error {
+	before := len(r.open)
+	var all []*contender
+	for _, p := range r.peers {
+		c, err := r.contender(ctx, p, fmt.Sprintf("%s-%d-%s", res.set.name, round, p.name()), res.size, data)
+		if err != nil {
+			return err
+		}
+		all = append(all, c)
+	}
+	for _, st := range res.set.steps() {
+		if err := prepare(ctx, st, data, round, res); err != nil {
+			return err
+		}
+		r.say("set %s, round %d of %d: %s", res.set.name, round, r.opts.rounds, st)
+		for _, c := range all {
+			if err := r.step(ctx, st, c, res); err != nil {
+				return err
+			}
+		}
+	}
+	if r.opts.keep && round == r.opts.rounds {
+		return nil
+	}
+	return r.closeFrom(before)
+}
+
+// prepare brings the data set into the state that a step needs: changed, and in the page cache.
+func prepare(ctx context.Context, st step, data string, round int, res *results) error {
+	if st == stepChange {
+		what, err := res.set.change(ctx, data, round)
+		if err != nil {
+			return fmt.Errorf("change: %w", err)
+		}
+		res.change = what
+	}
+	if st != stepFirst && st != stepChange {
+		return nil
+	}
+	_, err := warm(ctx, data)
+	return err
+}

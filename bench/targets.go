@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// figure is a column of the report that a target can be about.
+type figure string
+
+const (
+	wall   figure = "wall"
+	cpu    figure = "cpu"
+	memory figure = "peak"
+	disk   figure = "space"
+)
+
+// target is a ratio to reach: a figure of varve divided by that of another program.
+type target struct {
+	sets string // the names of the sets it is for
+	step step
+	peer string
+	of   figure
+	most float64
+}
+
+// ratioTargets are the ratios to reach.
+var ratioTargets = [...]target{
+	{"A", stepFirst, "rsync", wall, 0.5},
+	{"B", stepFirst, "rsync", wall, 0.8},
+	{"C", stepFirst, "rsync", wall, 0.8},
+	{"D", stepFirst, "rsync", wall, 0.6},
+	{"AD", stepUnchanged, "rsync", wall, 0.2},
+	{"AD", stepUnchanged, "cp-al", wall, 0.5},
+	{"A", stepChange, "rsync", wall, 0.25},
+	{"A", stepChange, "cp-al", wall, 0.5},
+	{"AB", stepRestore, "rsync", wall, 0.4},
+	{"ABCD", stepForget, "rsync", wall, 0.65},
+	{"ABCD", stepFirst, "rsync", disk, 1.01},
+	{"ABCD", stepChange, "rsync", disk, 1.01},
+}
+
+// mostMemory is the peak that varve may reach in any step, in bytes.
+const mostMemory = 256 << 20
+
+// verdicts says, for one row, which targets there are and whether they are reached; ratios are varve ÷ peer by figure.
+func verdicts(set string, st step, peer string, ratios map[figure]float64) string {
+	var words []string
+	for _, t := range ratioTargets {
+		if !strings.Contains(t.sets, set) || t.step != st || t.peer != peer {
+			continue
+		}
+		word := fmt.Sprintf("%s ≤ %.3g", t.of, t.most)
+		if ratio, measured := ratios[t.of]; measured {
+			word += reached(ratio <= t.most)
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, ", ")
+}
+
+// memoryVerdict says whether varve stays within its memory.
+func memoryVerdict(peak float64) string {
+	return fmt.Sprintf("%s ≤ %d MiB%s", memory, mostMemory>>20, reached(peak <= mostMemory))
+}
+
+func reached(yes bool) string {
+	if yes {
+		return " yes"
+	}
+	return " NO"
+}
+
+// median returns the middle of values, or the mean of the two in the middle; 0 where there are none.
+func median(values []float64) float64 {
+	n := len(values)
+	if n == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	return (sorted[(n-1)/2] + sorted[n/2]) / 2
+}

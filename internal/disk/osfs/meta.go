@@ -1,0 +1,185 @@
+//go:build linux
+
+package osfs
+
+import (
+	"io/fs"
+	"math"
+	"strconv"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"varve"
+	"varve/internal/disk"
+)
+
+func (d *dir) Set(name string, e *varve.Entry, aspect varve.Aspect) error {
+	op := "set " + aspect.String() + " of"
+	if err := d.check(op, name, true); err != nil {
+		return err
+	}
+	var err error
+	switch aspect {
+	case varve.Owner:
+		err = retry0(func() error { return unix.Fchownat(d.fd, name, int(e.UID), int(e.GID), unix.AT_SYMLINK_NOFOLLOW) })
+	case varve.Mode:
+		err = d.chmod(name, e.Mode&0o7777)
+	case varve.Xattrs:
+		err = setXattrs(d.xattrAccess(name), e.Xattrs)
+	case varve.MTime:
+		err = retry0(func() error { return unix.UtimesNanoAt(d.fd, name, times(e.MTime), unix.AT_SYMLINK_NOFOLLOW) })
+	case varve.Flags:
+		err = d.setFlags(name, e.Flags)
+	default:
+		err = disk.ErrUnsupported
+	}
+	return wrap(op, d.at(name), err)
+}
+
+func (f *writer) Set(e *varve.Entry, aspect varve.Aspect) error {
+	var err error
+	switch aspect {
+	case varve.Owner:
+		err = retry0(func() error { return unix.Fchown(f.fd, int(e.UID), int(e.GID)) })
+	case varve.Mode:
+		err = retry0(func() error { return unix.Fchmod(f.fd, e.Mode&0o7777) })
+	case varve.Xattrs:
+		err = setXattrs(descriptorXattrs(f.fd), e.Xattrs)
+	case varve.MTime:
+		err = retry0(func() error { return futimens(f.fd, times(e.MTime)) })
+	case varve.Flags:
+		err = setFlags(f.fd, e.Flags)
+	default:
+		err = disk.ErrUnsupported
+	}
+	if err != nil {
+		return wrap("set "+aspect.String()+" of", f.path(), err)
+	}
+	return nil
+}
+
+// times returns the pair that utimensat(2) wants: access time left alone, modification time t.
+func times(t varve.Time) []unix.Timespec {
+	return []unix.Timespec{{Nsec: unix.UTIME_OMIT}, {Sec: t.Sec, Nsec: int64(t.Nsec)}}
+}
+
+// futimens is utimensat(2) on an open file.
+func futimens(fd int, ts []unix.Timespec) error {
+	_, _, errno := unix.Syscall6(unix.SYS_UTIMENSAT, uintptr(fd), 0, uintptr(unsafe.Pointer(&ts[0])), 0, 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// chmod changes the mode of name without following it, through fchmodat2(2) or, before Linux 6.6, an O_PATH descriptor.
+func (d *dir) chmod(name string, mode uint32) error {
+	if !d.shared.noFchmodat.Load() {
+		err := retry0(func() error { return unix.Fchmodat(d.fd, name, mode, unix.AT_SYMLINK_NOFOLLOW) })
+		if err != unix.ENOSYS && err != unix.EOPNOTSUPP {
+			return err
+		}
+	}
+	fd, err := retry(func() (int, error) { return unix.Openat(d.fd, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0) })
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	if st.Mode&unix.S_IFMT == unix.S_IFLNK {
+		return unix.EOPNOTSUPP
+	}
+	d.shared.noFchmodat.Store(true)
+	return retry0(func() error { return unix.Chmod("/proc/self/fd/"+strconv.Itoa(fd), mode) })
+}
+
+// settable are the inode flags of ioctl_iflags(2) that are kept and set: compressed, sync, immutable, append-only, no dump, no
+// access time, data journalling, synchronous and top directory, no copy on write, project inheritance.
+const settable = 0x4 | 0x8 | 0x10 | 0x20 | 0x40 | 0x80 | 0x4000 | 0x10000 | 0x20000 | 0x800000 | 0x20000000
+
+func (d *dir) Flags(name string) (uint32, error) {
+	const op = "get flags"
+	if err := d.check(op, name, true); err != nil {
+		return 0, err
+	}
+	if name == "." {
+		flags, err := getFlags(d.fd)
+		return flags, wrap(op, d.path, err)
+	}
+	fd, err := d.openAny(name)
+	if err != nil {
+		return 0, d.kindError(op, name, err)
+	}
+	defer unix.Close(fd)
+	flags, err := getFlags(fd)
+	return flags, wrap(op, d.at(name), err)
+}
+
+// openAny opens a regular file or directory for an ioctl; other kinds are refused before an open could have an effect on them.
+func (d *dir) openAny(name string) (int, error) {
+	var st unix.Stat_t
+	if err := unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return -1, err
+	}
+	if typ := st.Mode & unix.S_IFMT; typ != unix.S_IFREG && typ != unix.S_IFDIR {
+		return -1, unix.ENXIO
+	}
+	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
+	return retry(func() (int, error) { return unix.Openat(d.fd, name, flags, 0) })
+}
+
+// getFlags returns the settable inode flags of an open file; zero where the file system has none.
+func getFlags(fd int) (uint32, error) {
+	flags, err := retry(func() (uint32, error) { return unix.IoctlGetUint32(fd, unix.FS_IOC_GETFLAGS) })
+	switch err {
+	case nil:
+		return flags & settable, nil
+	case unix.ENOTTY, unix.EOPNOTSUPP, unix.EINVAL, unix.ENOSYS, unix.EBADF:
+		return 0, nil
+	}
+	return 0, err
+}
+
+func (d *dir) setFlags(name string, flags uint32) error {
+	if name == "." {
+		return setFlags(d.fd, flags)
+	}
+	fd, err := d.openAny(name)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return setFlags(fd, flags)
+}
+
+// setFlags makes the settable flags of an open file exactly those given and leaves the others alone.
+func setFlags(fd int, flags uint32) error {
+	old, err := retry(func() (uint32, error) { return unix.IoctlGetUint32(fd, unix.FS_IOC_GETFLAGS) })
+	if err != nil {
+		return err
+	}
+	want := old&^settable | flags&settable
+	if want == old {
+		return nil
+	}
+	if want > math.MaxInt32 {
+		return unix.EINVAL
+	}
+	return retry0(func() error { return unix.IoctlSetPointerInt(fd, unix.FS_IOC_SETFLAGS, int(want)) })
+}
+
+func (d *dir) Xattrs(name string) ([]varve.Xattr, error) {
+	const op = "get xattrs"
+	if err := d.check(op, name, true); err != nil {
+		return nil, err
+	}
+	list, err := getXattrs(d.xattrAccess(name))
+	if err != nil {
+		return nil, &fs.PathError{Op: op, Path: d.at(name), Err: mark(err)}
+	}
+	return list, nil
+}

@@ -1,0 +1,53 @@
+package parallel
+
+import (
+	"iter"
+
+	"varve"
+)
+
+// Group is some neighbours in one directory. The root of a tree is a group of its own.
+type Group struct {
+	Dir     string
+	Root    bool
+	Entries []varve.Entry
+}
+
+// Limits of a Group: how many entries it has, and how many bytes of content end it earlier.
+const (
+	maxGroup      = 256
+	maxGroupBytes = 8 << 20
+)
+
+// Window is a number of groups under way that keeps a few goroutines busy and memory small.
+const Window = 48
+
+// Groups cuts a sequence in listing order into groups. An error of the sequence is yielded as it comes and ends it.
+func Groups(entries iter.Seq2[varve.Entry, error]) iter.Seq2[Group, error] {
+	return func(yield func(Group, error) bool) {
+		var now Group
+		size := int64(0)
+		for e, err := range entries {
+			if err != nil {
+				yield(Group{}, err)
+				return
+			}
+			dir := e.Parent()
+			full := len(now.Entries) >= maxGroup || size >= maxGroupBytes
+			if len(now.Entries) > 0 && (full || now.Root || now.Dir != dir) {
+				if !yield(now, nil) {
+					return
+				}
+				now.Entries = nil
+			}
+			if len(now.Entries) == 0 {
+				now, size = Group{Dir: dir, Root: e.Path == ""}, 0
+			}
+			now.Entries = append(now.Entries, e)
+			size += e.Size
+		}
+		if len(now.Entries) > 0 {
+			yield(now, nil)
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package tree
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"varve"
+	"varve/internal/disk"
+)
+
+// seriesLease is the right to write to one series; it ends with the process.
+type seriesLease struct{ io.Closer }
+
+// lock takes the lease on a series. varve.ErrBusy where somebody holds it.
+func (s *Store) lock(series string) (*seriesLease, error) {
+	var lease io.Closer
+	err := s.within(locksDir, func(dir disk.FS) (err error) {
+		lease, err = dir.Lock(seriesDir(series))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("series %s: %w", series, err)
+	}
+	return &seriesLease{lease}, nil
+}
+
+// commit makes the partial a snapshot: content and manifest durable first, then the manifest in its place, then the directory in
+// its. What comes after that is tidying up, and no failure of it takes the snapshot back.
+func (v *save) commit() error {
+	if err := v.finish(append(v.finished, v.trail.Close()...)); err != nil {
+		return err
+	}
+	if err := v.ctx.Err(); err != nil {
+		return err
+	}
+	series, err := v.store.openSeries(v.opts.Series)
+	if err != nil {
+		return err
+	}
+	defer series.Close()
+	if err := v.seal(series); err != nil {
+		return err
+	}
+	if err := v.publish(series); err != nil {
+		return err
+	}
+	v.tidy(series)
+	return nil
+}
+
+// openSeries opens the directory of a series, making it where there is none.
+func (s *Store) openSeries(series string) (disk.FS, error) {
+	name := seriesDir(series)
+	err := s.root.Mkdir(name, 0o755)
+	if err == nil {
+		err = s.root.Sync()
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return s.root.OpenDir(name)
+}
+
+// seal completes the manifest and makes everything durable.
+func (v *save) seal(series disk.FS) error {
+	root, err := v.entries.Close()
+	if err != nil {
+		return err
+	}
+	name, err := v.freeName(series)
+	if err != nil {
+		return err
+	}
+	v.snap.Location = seriesDir(v.opts.Series) + "/" + name
+	v.snap.End = v.opts.Now()
+	record, err := json.Marshal(&v.snap)
+	if err != nil {
+		return err
+	}
+	p := v.partial
+	if err := p.pages.Finish(record, root); err != nil {
+		return err
+	}
+	if err := p.dir.SyncAll(); err != nil {
+		return err
+	}
+	err = p.file.Sync()
+	err = errors.Join(err, p.file.Close())
+	p.file = nil
+	return err
+}
+
+// freeName returns a name for the snapshot that no other has.
+func (v *save) freeName(series disk.FS) (string, error) {
+	names, err := series.Names()
+	taken := map[string]bool{}
+	for _, n := range names {
+		taken[n.Name] = true
+	}
+	return v.store.snapshotName(v.snap.Time, func(name string) bool { return taken[name] }), err
+}
+
+// publish gives manifest and directory their names.
+func (v *save) publish(series disk.FS) error {
+	_, name := splitLocation(v.snap.Location)
+	p := v.partial
+	err := v.store.within(manifestsDir, func(dir disk.FS) error {
+		if err := p.dir.Rename(partialManifest, dir, p.id.String()); err != nil {
+			return err
+		}
+		return dir.Sync()
+	})
+	if err != nil {
+		return err
+	}
+	if err := p.dir.Rename(partialTree, series, name); err != nil {
+		return err
+	}
+	return errors.Join(series.Sync(), p.dir.Sync())
+}
+
+// tidy points latest at the new snapshot and removes what interrupted runs left. The next run does again what fails here.
+func (v *save) tidy(series disk.FS) {
+	for _, err := range []error{
+		v.store.pointLatest(v.opts.Series, series, v.snap),
+		v.partial.Close(),
+		v.store.removePartials(append(v.stale, v.partial.id.String())),
+		v.store.emptyTrash(),
+	} {
+		if err != nil {
+			v.report(varve.Event{Kind: varve.Unkept, Err: fmt.Errorf("tidy up: %w", err)})
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package tree
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"varve"
+	"varve/internal/place"
+)
+
+// attempts is how often a file is read that is cut short while it is read.
+const attempts = 3
+
+// errShrank says that a file got shorter while it was read.
+var errShrank = errors.New("was cut short while being read")
+
+// copy reads a file and writes the store's own copy.
+func (w *worker) copy(j *job) error {
+	for try := 1; ; try++ {
+		err := w.copyOnce(j)
+		var bad *place.SourceError
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, errShrank) && try < attempts:
+			continue
+		case errors.As(err, &bad):
+			j.entry.Err = bad.Err
+			return nil
+		}
+		return err
+	}
+}
+
+// copyOnce is copy without a second try. Errors of the source are *place.SourceError values, and leave nothing behind.
+func (w *worker) copyOnce(j *job) error {
+	f, err := w.save.src.Open(w.save.ctx, j.entry)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, varve.ErrUnreadable) {
+			return &place.SourceError{Err: err}
+		}
+		return err
+	}
+	defer f.Close()
+	before, err := f.Entry()
+	if err != nil {
+		return &place.SourceError{Err: err}
+	}
+	now := before
+	merge(&now, &j.entry)
+	err = w.write(j, f, &before, &now)
+	var bad *place.SourceError
+	if errors.As(err, &bad) {
+		return errors.Join(err, w.at.Remove(now.Name()))
+	}
+	return err
+}
+
+// merge completes what an open file says of itself by what only the walk knows.
+func merge(now, walked *varve.Entry) {
+	now.Path, now.SameAs, now.Marks = walked.Path, walked.SameAs, walked.Marks
+	now.Stamp = settled(now.Stamp, walked.Stamp)
+}
+
+// write makes the copy of what f was before, which becomes now, and gives it its metadata.
+func (w *worker) write(j *job, f varve.File, before, now *varve.Entry) (err error) {
+	k, unkept := w.save.store.kept(now)
+	out, err := w.at.Create(now.Name(), k.Mode)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	sum, n, err := w.copier.Copy(out, f, now.Size, now.Holes)
+	if err != nil {
+		return err
+	}
+	if err := w.check(j, f, before, now, sum, n); err != nil {
+		return err
+	}
+	todo := place.Needed(&k, w.save.store.opts.UID, w.save.store.opts.GID)
+	now.Unkept, err = w.save.store.metadata(out, &k, unkept, todo)
+	j.entry, j.stored = *now, n
+	return err
+}
+
+// check holds what was read against what the source said before and says now, and completes now.
+func (w *worker) check(j *job, f varve.File, before, now *varve.Entry, sum varve.Digest, n int64) error {
+	after, err := f.Entry()
+	if err != nil {
+		return &place.SourceError{Err: err}
+	}
+	switch {
+	case before.Size == 0:
+		now.Size = n // the kernel's own files do not tell
+	case n < place.StreamLen(before):
+		return &place.SourceError{Err: fmt.Errorf("/%s: %w", now.Path, errShrank)}
+	}
+	if j.entry.Digest != (varve.Digest{}) && sum != j.entry.Digest {
+		return &place.SourceError{Err: fmt.Errorf("/%s: content is not what its digest says: %w", now.Path, varve.ErrDamaged)}
+	}
+	now.Digest = sum
+	if j.changed = differs(before, &after); j.changed {
+		now.Stamp = varve.Stamp{}
+	}
+	return nil
+}

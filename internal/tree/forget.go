@@ -1,0 +1,158 @@
+package tree
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"varve"
+	"varve/internal/disk"
+)
+
+// splitLocation returns the series' directory and the snapshot's name.
+func splitLocation(location string) (series, name string) {
+	series, name, _ = strings.Cut(location, "/")
+	return series, name
+}
+
+// Forget removes snapshots: each is first moved into the trash, from which moment it is no snapshot any more, then its manifest
+// goes, then its files. Files that other snapshots share stay.
+func (s *Store) Forget(ctx context.Context, ids ...varve.SnapshotID) error {
+	all, err := s.Snapshots(ctx)
+	if err != nil && !errors.Is(err, varve.ErrDamaged) {
+		return fmt.Errorf("forget: %w", err)
+	}
+	var todo []varve.Snapshot
+	for _, id := range ids {
+		i := slices.IndexFunc(all, func(snap varve.Snapshot) bool { return snap.ID == id })
+		if i < 0 {
+			return fmt.Errorf("forget %s: %w", id.Short(), varve.ErrNoSnapshot)
+		}
+		todo = append(todo, all[i])
+	}
+	slices.SortStableFunc(todo, func(a, b varve.Snapshot) int { return cmp.Compare(a.Series, b.Series) })
+	for len(todo) > 0 {
+		n := 1
+		for n < len(todo) && todo[n].Series == todo[0].Series {
+			n++
+		}
+		if err := s.forgetOf(ctx, todo[:n], all, ids); err != nil {
+			return fmt.Errorf("forget: %w", err)
+		}
+		todo = todo[n:]
+	}
+	return nil
+}
+
+// forgetOf removes snapshots of one series.
+func (s *Store) forgetOf(ctx context.Context, snaps, all []varve.Snapshot, ids []varve.SnapshotID) (err error) {
+	series := snaps[0].Series
+	lease, err := s.lock(series)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lease.Close()) }()
+	dir, err := s.root.OpenDir(seriesDir(series))
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	for _, snap := range snaps {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := s.forget(dir, snap); err != nil {
+			return fmt.Errorf("snapshot %s: %w", snap.ID.Short(), err)
+		}
+	}
+	var left *varve.Snapshot
+	for i := range all {
+		if a := &all[i]; a.Series == series && !slices.Contains(ids, a.ID) && (left == nil || a.Seq > left.Seq) {
+			left = a
+		}
+	}
+	if left != nil {
+		return s.pointLatest(series, dir, *left)
+	}
+	return s.dropSeries(series, dir)
+}
+
+// forget removes one snapshot.
+func (s *Store) forget(series disk.FS, snap varve.Snapshot) error {
+	_, name := splitLocation(snap.Location)
+	trash, err := s.control.OpenDir(trashDir)
+	if err != nil {
+		return err
+	}
+	defer trash.Close()
+	if err := series.Rename(name, trash, snap.ID.String()); err != nil {
+		return err
+	}
+	if err := errors.Join(trash.Sync(), series.Sync()); err != nil {
+		return err
+	}
+	return s.discard(trash, snap.ID.String())
+}
+
+// discard removes what lies in the trash under the ID of a snapshot, its manifest first.
+func (s *Store) discard(trash disk.FS, id string) error {
+	err := s.within(manifestsDir, func(dir disk.FS) error {
+		if err := dir.Remove(id); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return dir.Sync()
+	})
+	if err != nil {
+		return err
+	}
+	return disk.RemoveAll(trash, id, s.opts.Workers)
+}
+
+// emptyTrash finishes what interrupted removals left.
+func (s *Store) emptyTrash() error {
+	return s.within(trashDir, func(trash disk.FS) error {
+		names, err := trash.Names()
+		for _, n := range names {
+			if err == nil && isID(n.Name) {
+				err = s.discard(trash, n.Name)
+			}
+		}
+		return err
+	})
+}
+
+// pointLatest makes the symlink latest name snap.
+func (s *Store) pointLatest(series string, dir disk.FS, snap varve.Snapshot) error {
+	_, name := splitLocation(snap.Location)
+	if info, err := dir.Lookup(latestLink); err == nil && info.Target == name {
+		return nil
+	}
+	tmp := "tmp-" + latestLink + "-" + seriesDir(series)
+	return s.within(locksDir, func(locks disk.FS) error {
+		if err := locks.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err := locks.Symlink(tmp, name); err != nil {
+			return err
+		}
+		if err := locks.Replace(tmp, dir, latestLink); err != nil {
+			return err
+		}
+		return dir.Sync()
+	})
+}
+
+// dropSeries removes the directory of a series without snapshots, unless something else lies in it.
+func (s *Store) dropSeries(series string, dir disk.FS) error {
+	if err := dir.Remove(latestLink); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := s.root.Rmdir(seriesDir(series)); err != nil && !errors.Is(err, disk.ErrNotEmpty) {
+		return err
+	}
+	return s.root.Sync()
+}

@@ -1,0 +1,250 @@
+package tree
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"varve"
+	"varve/internal/disk"
+	"varve/internal/manifest"
+	"varve/internal/parallel"
+	"varve/internal/place"
+)
+
+// save is one snapshot being made.
+type save struct {
+	store *Store
+	ctx   context.Context
+	src   varve.Source
+	opts  varve.SaveOptions
+	snap  varve.Snapshot
+
+	lease    *seriesLease
+	partial  *partial
+	bases    []*base
+	entries  *manifest.Writer
+	copiers  sync.Pool
+	events   sync.Mutex
+	noLinks  bool // set by the first link that the file system refuses
+	linksMu  sync.Mutex
+	firsts   map[string]varve.Entry // what later hard links need of the first one
+	stale    []string               // partials that interrupted runs left
+	trail    *place.Trail
+	finished []*place.Dir // directories that nothing more comes into
+}
+
+// Save makes a snapshot of src: everything is put into a partial directory, made durable, and only then given its name.
+func (s *Store) Save(ctx context.Context, src varve.Source, opts varve.SaveOptions) (varve.Snapshot, error) {
+	snap, err := s.save(ctx, src, opts)
+	if err != nil {
+		return varve.Snapshot{}, fmt.Errorf("save snapshot of %s: %w", opts.Series, err)
+	}
+	return snap, nil
+}
+
+func (s *Store) save(ctx context.Context, src varve.Source, opts varve.SaveOptions) (snap varve.Snapshot, err error) {
+	if opts.Series == "" {
+		return snap, errors.New("series without a name")
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	lease, err := s.lock(opts.Series)
+	if err != nil {
+		return snap, err
+	}
+	defer func() { err = errors.Join(err, lease.Close()) }()
+	v := &save{store: s, ctx: ctx, src: src, opts: opts, lease: lease,
+		firsts: map[string]varve.Entry{}, trail: place.NewTrail()}
+	v.copiers.New = func() any { return place.NewCopier() }
+	if err := v.begin(); err != nil {
+		return snap, errors.Join(err, v.end())
+	}
+	if err = v.run(); err == nil {
+		err = v.commit()
+	}
+	return v.snap, errors.Join(err, v.end())
+}
+
+// begin finds the bases, clears away what is of no use, and makes the partial.
+func (v *save) begin() error {
+	all, err := v.store.Snapshots(v.ctx)
+	if errors.Is(err, varve.ErrDamaged) {
+		v.report(varve.Event{Kind: varve.Damage, Err: err})
+	} else if err != nil {
+		return err
+	}
+	id, err := v.store.newID()
+	if err != nil {
+		return err
+	}
+	v.snap = v.describe(id, all)
+	if err := v.findBases(all); err != nil {
+		return err
+	}
+	v.partial, err = v.store.newPartial(id, v.opts.Series)
+	if err != nil {
+		return err
+	}
+	v.entries = manifest.NewWriter(v.partial.pages)
+	return nil
+}
+
+// describe returns the snapshot's record as far as it is known at the beginning.
+func (v *save) describe(id varve.SnapshotID, all []varve.Snapshot) varve.Snapshot {
+	o := v.opts
+	snap := varve.Snapshot{ID: id, Series: o.Series, Seq: 1, Time: o.Now(), Host: o.Host, Sources: o.Sources, Tags: o.Tags,
+		Pinned: o.Pinned, State: varve.Complete, Program: o.Program}
+	for _, s := range all {
+		if s.Series == o.Series {
+			snap.Seq = max(snap.Seq, s.Seq+1)
+		}
+	}
+	return snap
+}
+
+// end lets go of everything. After a success nothing of the partial is left; after a failure the next run makes use of it.
+func (v *save) end() error {
+	var errs []error
+	for _, b := range v.bases {
+		errs = append(errs, b.close())
+	}
+	if v.partial != nil {
+		errs = append(errs, v.partial.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// report tells of something; from any goroutine.
+func (v *save) report(e varve.Event) {
+	if v.opts.Progress == nil {
+		return
+	}
+	v.events.Lock()
+	defer v.events.Unlock()
+	v.opts.Progress(e)
+}
+
+// run puts every entry of the source into the partial and the manifest.
+func (v *save) run() error {
+	return parallel.Ordered(v.store.opts.Workers, parallel.Window, v.feed, v.do, v.settle)
+}
+
+// feed reads the source and finds out, in listing order, what every entry may be linked to.
+func (v *save) feed(put func(*batch) error) error {
+	for g, err := range parallel.Groups(v.src.Entries(v.ctx)) {
+		if err != nil {
+			return err
+		}
+		b := &batch{dir: v.trail.At(g.Dir), root: g.Root, jobs: make([]job, len(g.Entries))}
+		for i, e := range g.Entries {
+			j := &b.jobs[i]
+			j.entry = e
+			switch {
+			case e.Err != nil:
+			case e.Kind == varve.Dir:
+				j.dir = place.NewDir(e.Path)
+				v.trail.Meet(j.dir)
+			case e.SameAs == "":
+				j.candidates = v.candidates(&e)
+			}
+		}
+		if !g.Root && b.dir == nil {
+			return fmt.Errorf("source yields entries of /%s without the directory itself", g.Dir)
+		}
+		b.finish, v.finished = v.finished, nil
+		if err := put(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// batch is some neighbours in one directory.
+type batch struct {
+	dir    *place.Dir
+	root   bool // the one job is the root of the tree
+	jobs   []job
+	finish []*place.Dir // directories that nothing more comes into
+}
+
+// job is one entry to be put into the snapshot; once done, entry is what the manifest says of it, or has Err set.
+type job struct {
+	entry      varve.Entry
+	dir        *place.Dir // of a directory
+	candidates []candidate
+	stored     int64 // bytes of content that were written
+	changed    bool  // it changed while it was read
+}
+
+// do works on one batch; on any goroutine.
+func (v *save) do(stop <-chan struct{}, b *batch) error {
+	if err := v.finish(b.finish); err != nil {
+		return err
+	}
+	if b.root {
+		close(b.jobs[0].dir.Made)
+		return nil
+	}
+	select {
+	case <-b.dir.Made:
+	case <-stop:
+		return parallel.ErrStopped
+	}
+	dir := v.partial.held.At(b.dir.Path)
+	at, err := dir.Use()
+	if err != nil {
+		return err
+	}
+	defer dir.Done()
+	if err := v.makeDirs(at, b); err != nil {
+		return err
+	}
+	w := worker{save: v, at: at, copier: v.copiers.Get().(*place.Copier)}
+	defer v.copiers.Put(w.copier)
+	defer w.release()
+	for i := range b.jobs {
+		if err := v.ctx.Err(); err != nil {
+			return err
+		}
+		if err := w.put(&b.jobs[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeDirs makes the directories among the jobs of b.
+func (v *save) makeDirs(at disk.FS, b *batch) error {
+	for i := range b.jobs {
+		d := b.jobs[i].dir
+		if d == nil {
+			continue
+		}
+		if err := at.Mkdir(b.jobs[i].entry.Name(), 0o700); err != nil {
+			return err
+		}
+		close(d.Made)
+	}
+	return nil
+}
+
+// finish gives directories that nothing more comes into the rest of their metadata.
+func (v *save) finish(dirs []*place.Dir) error {
+	for _, d := range dirs {
+		dir := v.partial.held.At(d.Path)
+		at, err := dir.Use()
+		if err != nil {
+			return err
+		}
+		_, err = place.Metadata(place.Named{Dir: at, Name: "."}, &d.Late, d.LateSides)
+		dir.Done()
+		if err = errors.Join(err, dir.Drop()); err != nil {
+			return err
+		}
+	}
+	return nil
+}

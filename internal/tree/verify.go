@@ -1,0 +1,301 @@
+package tree
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"sync"
+
+	"varve"
+	"varve/internal/disk"
+	"varve/internal/parallel"
+	"varve/internal/place"
+)
+
+// Verify compares every file of the snapshots with their manifests: that it is there, its metadata as far as the store holds it,
+// its content against its digest, and that nothing else lies between. A file that several snapshots share is read once.
+func (s *Store) Verify(ctx context.Context, opts varve.VerifyOptions) (varve.VerifyReport, error) {
+	c := &check{store: s, ctx: ctx, opts: opts, seen: map[uint64]varve.Digest{}}
+	c.copiers.New = func() any { return place.NewCopier() }
+	if err := c.run(); err != nil {
+		return c.report, fmt.Errorf("verify: %w", err)
+	}
+	return c.report, nil
+}
+
+// check is one verification.
+type check struct {
+	store   *Store
+	ctx     context.Context
+	opts    varve.VerifyOptions
+	copiers sync.Pool
+
+	mu     sync.Mutex
+	report varve.VerifyReport
+	seen   map[uint64]varve.Digest // inodes read, and what they held
+}
+
+func (c *check) run() error {
+	all, err := c.store.Snapshots(c.ctx)
+	if errors.Is(err, varve.ErrDamaged) {
+		c.damage("", err)
+	} else if err != nil {
+		return err
+	}
+	if err := c.orphans(all); err != nil {
+		return err
+	}
+	wanted := c.opts.Snapshots
+	for _, id := range wanted {
+		if !slices.ContainsFunc(all, func(s varve.Snapshot) bool { return s.ID == id }) {
+			return fmt.Errorf("snapshot %s: %w", id.Short(), varve.ErrNoSnapshot)
+		}
+	}
+	for i := range all {
+		if len(wanted) > 0 && !slices.Contains(wanted, all[i].ID) {
+			continue
+		}
+		if err := c.snapshot(&all[i]); err != nil {
+			return err
+		}
+		c.report.Snapshots++
+	}
+	return nil
+}
+
+// orphans finds manifests without a directory: it was removed or renamed by something else than varve, unless a removal or a
+// commit was interrupted.
+func (c *check) orphans(all []varve.Snapshot) error {
+	return c.store.within(manifestsDir, func(dir disk.FS) error {
+		names, err := dir.Names()
+		if err != nil {
+			return err
+		}
+		for _, n := range names {
+			listed := slices.ContainsFunc(all, func(s varve.Snapshot) bool { return s.ID.String() == n.Name })
+			if listed || !isID(n.Name) || c.store.underWay(n.Name) {
+				continue
+			}
+			m, err := openManifest(dir, n.Name)
+			if err != nil {
+				continue // Snapshots has told
+			}
+			c.damage(m.snap.Location, fmt.Errorf("directory of snapshot %s is missing: %w", m.snap.ID.Short(), varve.ErrDamaged))
+			m.Close()
+		}
+		return nil
+	})
+}
+
+// underWay reports whether the snapshot with this ID is being made or removed.
+func (s *Store) underWay(id string) bool {
+	found := false
+	for _, where := range [...]string{partialDir, trashDir} {
+		_ = s.within(where, func(dir disk.FS) error {
+			_, err := dir.Lookup(id)
+			found = found || err == nil
+			return nil
+		})
+	}
+	return found
+}
+
+// damage counts and tells one finding.
+func (c *check) damage(path string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.report.Damage++
+	if c.opts.Progress != nil {
+		c.opts.Progress(varve.Event{Kind: varve.Damage, Path: path, Err: err})
+	}
+}
+
+// checkBatch is some neighbours in one directory of a snapshot.
+type checkBatch struct {
+	parallel.Group
+	// names are all names of the directory, sorted; set with the last of its batches.
+	names []string
+}
+
+// snapshot checks one snapshot.
+func (c *check) snapshot(snap *varve.Snapshot) error {
+	v, err := c.store.view(snap.ID)
+	if err != nil {
+		c.damage(snap.Location, err)
+		return nil
+	}
+	p := pass{check: c, view: v, at: snap.Location}
+	err = parallel.Ordered(c.store.opts.Workers, parallel.Window, p.feed, p.do, func(*checkBatch) error { return nil })
+	return errors.Join(err, v.Close())
+}
+
+// pass is the check of one snapshot.
+type pass struct {
+	check *check
+	view  *view
+	at    string
+}
+
+func (p *pass) damage(path string, format string, args ...any) {
+	err := fmt.Errorf(format+": %w", append(args, varve.ErrDamaged)...)
+	p.check.damage(p.at+"/"+path, err)
+}
+
+// feed forms batches of the manifest's entries.
+func (p *pass) feed(put func(*checkBatch) error) error {
+	var names []string
+	var before *checkBatch
+	for g, err := range parallel.Groups(p.view.Entries(p.check.ctx)) {
+		if p.check.ctx.Err() != nil {
+			return p.check.ctx.Err()
+		}
+		if err != nil {
+			p.damage("", "manifest: %v", err)
+			return nil
+		}
+		if g.Root {
+			continue
+		}
+		if before != nil {
+			if before.Dir != g.Dir {
+				before.names, names = names, nil
+			}
+			if err := put(before); err != nil {
+				return err
+			}
+		}
+		before = &checkBatch{Group: g}
+		for i := range g.Entries {
+			names = append(names, g.Entries[i].Name())
+		}
+	}
+	if before == nil {
+		return nil
+	}
+	before.names = names
+	return put(before)
+}
+
+// do checks one batch.
+func (p *pass) do(_ <-chan struct{}, b *checkBatch) error {
+	dir := p.view.held.At(b.Dir)
+	at, err := dir.Use()
+	if err != nil {
+		p.damage(b.Dir, "directory: %v", err)
+		return nil
+	}
+	defer dir.Done()
+	for i := range b.Entries {
+		if err := p.check.ctx.Err(); err != nil {
+			return err
+		}
+		p.entry(at, &b.Entries[i])
+	}
+	if b.names != nil {
+		p.strangers(at, b)
+	}
+	return nil
+}
+
+// strangers finds what lies in a directory and is not in the manifest.
+func (p *pass) strangers(at disk.FS, b *checkBatch) {
+	names, err := at.Names()
+	if err != nil {
+		p.damage(b.Dir, "directory: %v", err)
+		return
+	}
+	for _, n := range names {
+		if _, ok := slices.BinarySearch(b.names, n.Name); !ok {
+			p.damage(varve.Join(b.Dir, n.Name), "not part of the snapshot")
+		}
+	}
+}
+
+// entry checks one object.
+func (p *pass) entry(at disk.FS, e *varve.Entry) {
+	info, err := at.Lookup(e.Name())
+	if errors.Is(err, fs.ErrNotExist) {
+		p.damage(e.Path, "missing")
+		return
+	}
+	if err != nil {
+		p.damage(e.Path, "%v", err)
+		return
+	}
+	if fault := p.check.store.fault(&info, e); fault != "" {
+		p.damage(e.Path, "%s", fault)
+		return
+	}
+	if e.Unkept&varve.Xattrs == 0 {
+		if xattrs, err := at.Xattrs(e.Name()); err != nil {
+			p.damage(e.Path, "%v", err)
+		} else if !slices.Equal(xattrs, e.Xattrs) {
+			p.damage(e.Path, "extended attributes differ")
+		}
+	}
+	if e.SameAs != "" && e.Unkept&varve.HardLink == 0 {
+		p.alike(&info, e)
+	}
+	p.content(at, &info, e)
+}
+
+// alike checks that e is a hard link to what the manifest says.
+func (p *pass) alike(info *disk.Info, e *varve.Entry) {
+	dir := p.view.held.At(varve.Parent(e.SameAs))
+	at, err := dir.Use()
+	if err == nil {
+		defer dir.Done()
+		first := varve.Entry{Path: e.SameAs}
+		var other disk.Info
+		if other, err = at.Lookup(first.Name()); err == nil && other.Stamp.Ino != info.Stamp.Ino {
+			err = errors.New("not the same file")
+		}
+	}
+	if err != nil {
+		p.damage(e.Path, "hard link to /%s: %v", e.SameAs, err)
+	}
+}
+
+// content checks a regular file against its digest, unless that inode was read before.
+func (p *pass) content(at disk.FS, info *disk.Info, e *varve.Entry) {
+	c := p.check
+	c.mu.Lock()
+	c.report.Files++
+	before, seen := c.seen[info.Stamp.Ino]
+	if e.Kind == varve.Regular && !seen && info.Links > 1 {
+		c.seen[info.Stamp.Ino] = e.Digest
+	}
+	c.mu.Unlock()
+	n := int64(0)
+	if e.Kind == varve.Regular && !c.opts.StructureOnly && (!seen || before != e.Digest) {
+		n = p.read(at, e)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.report.Bytes += n
+	if c.opts.Progress != nil {
+		c.opts.Progress(varve.Event{Kind: varve.Done, Path: e.Path, Bytes: n})
+	}
+}
+
+// read reads a file and returns how many bytes it had.
+func (p *pass) read(at disk.FS, e *varve.Entry) int64 {
+	r, err := at.Open(e.Name())
+	if err != nil {
+		p.damage(e.Path, "%v", err)
+		return 0
+	}
+	defer r.Close()
+	copier := p.check.copiers.Get().(*place.Copier)
+	defer p.check.copiers.Put(copier)
+	sum, n, err := copier.Sum(place.NewStream(r, e))
+	switch {
+	case err != nil:
+		p.damage(e.Path, "%v", err)
+	case sum != e.Digest:
+		p.damage(e.Path, "content differs from what was stored")
+	}
+	return n
+}

@@ -1,0 +1,79 @@
+package tree
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+
+	"varve"
+	"varve/internal/disk"
+	"varve/internal/place"
+)
+
+// view is a snapshot, opened: metadata from the manifest, content from the plain files.
+type view struct {
+	manifest *openedManifest
+	held     *disk.Held
+}
+
+var _ varve.View = (*view)(nil)
+
+func (v *view) Entries(ctx context.Context) iter.Seq2[varve.Entry, error] {
+	return func(yield func(varve.Entry, error) bool) {
+		for e, err := range v.manifest.reader.Entries() {
+			if err == nil {
+				err = ctx.Err()
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (v *view) ReadDir(_ context.Context, path string) ([]varve.Entry, error) {
+	return v.manifest.reader.ReadDir(path)
+}
+
+func (v *view) Close() error { return errors.Join(v.held.Close(), v.manifest.Close()) }
+
+// Open opens the store's copy of e. Whatever is wrong with it concerns this one file.
+func (v *view) Open(_ context.Context, e varve.Entry) (varve.File, error) {
+	dir := v.held.At(e.Parent())
+	at, err := dir.Use()
+	if err != nil {
+		return nil, unreadable(&e, err)
+	}
+	defer dir.Done()
+	r, err := at.Open(e.Name())
+	if err != nil {
+		return nil, unreadable(&e, err)
+	}
+	return &storedFile{entry: e, r: r, stream: place.NewStream(r, &e)}, nil
+}
+
+// unreadable says that the store's copy of e is not there or cannot be read.
+func unreadable(e *varve.Entry, err error) error {
+	return fmt.Errorf("stored copy of /%s: %w, %w: %v", e.Path, varve.ErrUnreadable, varve.ErrDamaged, err)
+}
+
+// storedFile is the content of a stored file.
+type storedFile struct {
+	entry  varve.Entry
+	r      disk.Reader
+	stream *place.Stream
+}
+
+func (f *storedFile) Entry() (varve.Entry, error) { return f.entry, nil }
+
+func (f *storedFile) Close() error { return f.r.Close() }
+
+func (f *storedFile) Read(p []byte) (int, error) {
+	n, err := f.stream.Read(p)
+	if err != nil && err != io.EOF {
+		err = unreadable(&f.entry, err)
+	}
+	return n, err
+}

@@ -1,0 +1,251 @@
+package tree
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"varve"
+	"varve/internal/disk"
+	"varve/internal/place"
+)
+
+// worker puts the jobs of one batch into their directory.
+type worker struct {
+	save   *save
+	at     disk.FS // the directory in the partial
+	copier *place.Copier
+
+	near   *disk.HeldDir // the directory of a base that was used last
+	nearFS disk.FS
+}
+
+// release lets go of what the worker held.
+func (w *worker) release() {
+	if w.near != nil {
+		w.near.Done()
+	}
+	w.near, w.nearFS = nil, nil
+}
+
+// put deals with one job. What concerns the entry alone is set as its Err; an error returned ends the run.
+func (w *worker) put(j *job) error {
+	e := &j.entry
+	switch {
+	case e.Err != nil || e.SameAs != "":
+		return nil
+	case e.Kind == varve.Dir:
+		return w.dir(e)
+	case e.Kind == varve.Regular:
+		return w.regular(j)
+	}
+	return w.special(j)
+}
+
+// aclDefault is the attribute that a directory hands down to what is made in it.
+const aclDefault = "system.posix_acl_default"
+
+// dir gives a new directory what of its metadata does not depend on what comes into it; late has the rest.
+func (w *worker) dir(e *varve.Entry) error {
+	k, unkept := w.save.store.kept(e)
+	todo := place.Needed(&k, w.save.store.opts.UID, w.save.store.opts.GID) & (varve.Owner | varve.Xattrs)
+	target := place.Named{Dir: w.at, Name: e.Name()}
+	unkept, err := w.save.store.metadata(target, &k, unkept, todo)
+	if err == nil && hasDefaultACL(k.Xattrs) && unkept&varve.Xattrs == 0 {
+		k.Xattrs = slices.DeleteFunc(slices.Clone(k.Xattrs), isDefaultACL)
+		err = target.Set(&k, varve.Xattrs)
+	}
+	e.Unkept = unkept
+	return err
+}
+
+func isDefaultACL(x varve.Xattr) bool { return x.Name == aclDefault }
+
+func hasDefaultACL(xattrs []varve.Xattr) bool { return slices.ContainsFunc(xattrs, isDefaultACL) }
+
+// late sets what the directory e gets at the end.
+func (s *Store) late(d *place.Dir, e *varve.Entry) {
+	k, _ := s.kept(e)
+	d.Late = varve.Entry{Path: e.Path, Kind: varve.Dir, Mode: k.Mode, MTime: k.MTime}
+	d.LateSides = varve.Mode | varve.MTime
+	if hasDefaultACL(k.Xattrs) && e.Unkept&varve.Xattrs == 0 {
+		d.Late.Xattrs = k.Xattrs
+		d.LateSides |= varve.Xattrs
+	}
+}
+
+// special deals with everything that is neither a regular file nor a directory.
+func (w *worker) special(j *job) error {
+	e := &j.entry
+	for i := range j.candidates {
+		if ok, err := w.link(&j.candidates[i], e); ok || err != nil {
+			return err
+		}
+	}
+	k, unkept := w.save.store.kept(e)
+	err := place.Special(w.at, e.Name(), &k)
+	if place.Unkeepable(err) {
+		unkept |= varve.Type
+		var f disk.Writer
+		if f, err = w.at.Create(e.Name(), 0o600); err == nil {
+			err = f.Close()
+		}
+		k.Kind = varve.Regular
+	}
+	if err != nil {
+		return err
+	}
+	todo := place.Needed(&k, w.save.store.opts.UID, w.save.store.opts.GID)
+	if k.Kind == varve.Regular {
+		todo |= varve.Mode
+	}
+	e.Unkept, err = w.save.store.metadata(place.Named{Dir: w.at, Name: e.Name()}, &k, unkept, todo)
+	return err
+}
+
+// regular deals with a regular file: it is linked to where it is known to be unchanged, compared where it may be, else copied.
+func (w *worker) regular(j *job) error {
+	for i := range j.candidates {
+		c := &j.candidates[i]
+		if c.proven {
+			if ok, err := w.link(c, &j.entry); ok || err != nil {
+				return err
+			}
+		}
+	}
+	if slices.ContainsFunc(j.candidates, func(c candidate) bool { return !c.proven }) {
+		if done, err := w.compared(j); done || err != nil {
+			return err
+		}
+	}
+	return w.copy(j)
+}
+
+// link makes the file of a base that c names the copy of e, and reports whether it could.
+func (w *worker) link(c *candidate, e *varve.Entry) (bool, error) {
+	o := &c.entry
+	at, err := w.baseDir(c.base, o.Parent())
+	if err != nil {
+		return false, nil // it was forgotten meanwhile, or is damaged, which Verify tells
+	}
+	if ok, err := w.usable(at, c); !ok {
+		if err != nil {
+			w.save.report(varve.Event{Kind: varve.Damage, Path: o.Path, Err: err})
+		}
+		return false, nil
+	}
+	err = at.Link(o.Name(), w.at, e.Name())
+	switch {
+	case err == nil:
+	case errors.Is(err, disk.ErrTooManyLinks), errors.Is(err, disk.ErrUnsupported), errors.Is(err, disk.ErrCrossDevice),
+		errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	default:
+		return false, err
+	}
+	e.Digest, e.Holes, e.Flags, e.Unkept = o.Digest, o.Holes, o.Flags, o.Unkept
+	return true, nil
+}
+
+// baseDir returns a directory of a base, opened, until the next call.
+func (w *worker) baseDir(b *base, path string) (disk.FS, error) {
+	dir := b.held.At(path)
+	if dir == w.near {
+		return w.nearFS, nil
+	}
+	w.release()
+	at, err := dir.Use()
+	if err != nil {
+		return nil, err
+	}
+	w.near, w.nearFS = dir, at
+	return at, nil
+}
+
+// usable reports whether the file that c names is what the base's manifest says; an error says in what way it is not.
+func (w *worker) usable(at disk.FS, c *candidate) (bool, error) {
+	o := &c.entry
+	info, err := at.Lookup(o.Name())
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if fault := w.save.store.fault(&info, o); fault != "" {
+		if c.base.unproven {
+			return false, nil
+		}
+		return false, fmt.Errorf("copy in an earlier snapshot was altered: %s: %w", fault, varve.ErrDamaged)
+	}
+	if !c.base.unproven {
+		return true, nil
+	}
+	return w.proves(at, o)
+}
+
+// proves reads a file that an interrupted run left and reports whether it is whole.
+func (w *worker) proves(at disk.FS, o *varve.Entry) (bool, error) {
+	xattrs, err := at.Xattrs(o.Name())
+	if err != nil || o.Unkept&varve.Xattrs == 0 && !slices.Equal(xattrs, o.Xattrs) {
+		return false, nil
+	}
+	if o.Kind != varve.Regular {
+		return true, nil
+	}
+	f, err := at.Open(o.Name())
+	if err != nil {
+		return false, nil
+	}
+	defer f.Close()
+	sum, n, err := w.copier.Sum(place.NewStream(f, o))
+	return err == nil && sum == o.Digest && n == place.StreamLen(o), nil
+}
+
+// compared reads the source's file and links to the candidate that has the same content, and reports whether there was one.
+func (w *worker) compared(j *job) (bool, error) {
+	e := &j.entry
+	f, err := w.save.src.Open(w.save.ctx, *e)
+	if err != nil {
+		return false, nil // the copy that follows says why
+	}
+	defer f.Close()
+	now, err := f.Entry()
+	if err != nil {
+		return false, nil
+	}
+	sum, n, err := w.copier.Sum(f)
+	if err != nil || n != place.StreamLen(&now) {
+		return false, nil
+	}
+	after, err := f.Entry()
+	if err != nil || differs(&now, &after) || now.Size != e.Size || now.MTime != e.MTime {
+		return false, nil
+	}
+	for i := range j.candidates {
+		c := &j.candidates[i]
+		if c.entry.Digest != sum || !slices.Equal(c.entry.Holes, now.Holes) || now.Flags != c.entry.Flags {
+			continue
+		}
+		stamp := e.Stamp
+		if ok, err := w.link(c, e); ok || err != nil {
+			e.Stamp = settled(stamp, now.Stamp)
+			return ok, err
+		}
+	}
+	return false, nil
+}
+
+// differs reports whether a file changed between two looks through one handle.
+func differs(a, b *varve.Entry) bool {
+	return a.Stamp != b.Stamp || a.MTime != b.MTime || a.Size != b.Size
+}
+
+// settled returns the stamp that two looks agree on, else zero, so that the next run looks again.
+func settled(a, b varve.Stamp) varve.Stamp {
+	if a != b {
+		return varve.Stamp{}
+	}
+	return a
+}

@@ -1,0 +1,273 @@
+// Package walk reads a file tree as a varve.Source: directories and metadata in parallel, delivered in listing order, in memory
+// that depends on the largest directory's names alone.
+//
+// It follows no symlink below a source, never resolves a path twice, and reads each directory once. What is left out is decided
+// here: patterns, markers, other file systems, the store itself.
+//
+// It is not for deciding what changed (package compare) nor for reading snapshots (a View is a Source by itself).
+package walk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"sync"
+	"time"
+
+	"varve"
+	"varve/internal/disk"
+	"varve/internal/match"
+)
+
+// Sentinels that callers branch on.
+var (
+	// ErrNoSource says that none of the sources exists.
+	ErrNoSource = errors.New("no source exists")
+	// errMissing is the cause where one source of several does not exist. It does not match fs.ErrNotExist, which would say that
+	// the source vanished meanwhile.
+	errMissing = errors.New("no such file or directory")
+)
+
+// Options say what is left out and how the walk works. The zero value leaves nothing out.
+type Options struct {
+	// Match holds the exclude patterns of the command line; nil for none.
+	Match *match.Matcher
+	// IgnoreFile is the name of the files with a directory's own patterns; empty for none.
+	IgnoreFile string
+	// OneFileSystem leaves out file systems mounted below a source.
+	OneFileSystem bool
+	// IfPresent leaves out the content of directories that hold one of these files; the file itself stays.
+	IfPresent []Marker
+	// LargerThan leaves out regular files of more bytes; 0 for no limit.
+	LargerThan int64
+	// Skip leaves out the directories with these devices and inodes, such as the store that is written to.
+	Skip []varve.Stamp
+	// Owners returns the names of a user and a group, empty where unknown; nil where no names are wanted. It is called by one
+	// goroutine at a time.
+	Owners func(uid, gid uint32) (user, group string)
+	// Now tells the time; nil stands for time.Now. It serves to distrust what was modified just now.
+	Now func() time.Time
+	// Workers is the number of goroutines that read; 0 for a number that suits local disks.
+	Workers int
+}
+
+const (
+	defaultWorkers = 4
+	// descriptors is how many idle directories stay open; fewer cost time, not correctness.
+	descriptors = 400
+	// ahead is how many entries may be read before they are asked for.
+	ahead = 1 << 14
+	// chunkSize is how many entries of a directory are read as one piece of work.
+	chunkSize = 512
+)
+
+// Source is a file tree on a disk. Close it when its files are no longer needed.
+type Source struct {
+	opts Options
+	held *disk.Held
+	plan *plan
+
+	mu      sync.Mutex
+	leftOut []string
+}
+
+var _ varve.Source = (*Source)(nil)
+
+// New returns the part of top that sources, paths relative to top, name. A source that is a symlink is followed, as are symlinks
+// on the way to it; the entries keep the path as it was given. New takes over top and closes it with the Source. ErrNoSource
+// where no source exists.
+func New(top disk.FS, sources []string, opts Options) (*Source, error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.Workers == 0 {
+		opts.Workers = defaultWorkers
+	}
+	if opts.Match == nil {
+		opts.Match = match.New(nil, sources)
+	}
+	p, err := newPlan(top, sources)
+	if err != nil {
+		return nil, errors.Join(err, top.Close())
+	}
+	return &Source{opts: opts, held: disk.NewHeld(top, descriptors), plan: p}, nil
+}
+
+// Close closes what the walk held open.
+func (s *Source) Close() error { return s.held.Close() }
+
+// LeftOut returns the paths of the file systems that OneFileSystem left out so far; the kernel's own ones do not count.
+func (s *Source) LeftOut() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.leftOut
+}
+
+// Entries yields the tree. Several goroutines read ahead while it runs; all have ended when it returns.
+func (s *Source) Entries(ctx context.Context) iter.Seq2[varve.Entry, error] {
+	return func(yield func(varve.Entry, error) bool) {
+		c := newCrew()
+		var wg sync.WaitGroup
+		for range s.opts.Workers {
+			wg.Go(c.work)
+		}
+		d := delivery{walk: s, crew: c, ctx: ctx, yield: yield, links: map[inode]*group{}}
+		err := d.run()
+		c.dismiss()
+		wg.Wait()
+		if err != nil && !errors.Is(err, errStopped) {
+			yield(varve.Entry{}, fmt.Errorf("walk: %w", err))
+		}
+	}
+}
+
+// errStopped says that the consumer wants no more.
+var errStopped = errors.New("stopped")
+
+// delivery hands the entries of one walk to its consumer, in listing order.
+type delivery struct {
+	walk  *Source
+	crew  *crew
+	ctx   context.Context
+	yield func(varve.Entry, error) bool
+	links map[inode]*group
+	owner owner
+}
+
+// inode identifies an object for hard links.
+type inode struct{ dev, ino uint64 }
+
+// group is what is known of the hard links to one object.
+type group struct {
+	first string
+	left  uint64 // links not met yet
+}
+
+// owner remembers the last pair of names; most neighbours belong to the same user.
+type owner struct {
+	uid, gid    uint32
+	user, group string
+	known       bool
+}
+
+func (d *delivery) run() error {
+	root, err := d.walk.root()
+	if err != nil {
+		return err
+	}
+	if !d.yield(root.self, nil) {
+		return errStopped
+	}
+	todo := []*node{root}
+	for len(todo) > 0 {
+		if err := d.ctx.Err(); err != nil {
+			return err
+		}
+		n := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		children, err := d.deliver(n)
+		if err != nil {
+			return err
+		}
+		for i := len(children) - 1; i >= 0; i-- {
+			todo = append(todo, children[i])
+		}
+	}
+	return nil
+}
+
+// deliver yields the listing of n and returns the directories in it.
+func (d *delivery) deliver(n *node) ([]*node, error) {
+	d.crew.need(n.task(d.walk, d.crew))
+	if n.err != nil {
+		return nil, d.hand(varve.Entry{Path: n.path, Kind: varve.Dir, Err: n.err}, 1)
+	}
+	for _, c := range n.chunks {
+		d.crew.need(c.task)
+		for i := range c.items {
+			if err := d.hand(c.items[i].entry, c.items[i].links); err != nil {
+				return nil, err
+			}
+		}
+		d.crew.consumed(len(c.items))
+		c.items = nil
+	}
+	return n.takeChildren(), nil
+}
+
+// hand yields one entry with what only the order of the whole tells.
+func (d *delivery) hand(e varve.Entry, links uint64) error {
+	if e.Err == nil && e.Kind != varve.Dir && links > 1 {
+		if e.SameAs = d.sameAs(&e, links); e.SameAs == "" {
+			e.Marks |= varve.Linked
+		}
+	}
+	if own := d.walk.opts.Owners; own != nil && e.Err == nil {
+		if o := &d.owner; !o.known || o.uid != e.UID || o.gid != e.GID {
+			*o = owner{uid: e.UID, gid: e.GID, known: true}
+			o.user, o.group = own(e.UID, e.GID)
+		}
+		e.User, e.Group = d.owner.user, d.owner.group
+	}
+	e.Stamp = d.walk.trusted(e.Stamp)
+	if !d.yield(e, nil) {
+		return errStopped
+	}
+	return nil
+}
+
+// sameAs returns the first path met of the object that e is a link to; empty for the first.
+func (d *delivery) sameAs(e *varve.Entry, links uint64) string {
+	key := inode{e.Stamp.Dev, e.Stamp.Ino}
+	g, ok := d.links[key]
+	if !ok {
+		d.links[key] = &group{first: e.Path, left: links - 1}
+		return ""
+	}
+	if g.left--; g.left == 0 {
+		delete(d.links, key)
+	}
+	return g.first
+}
+
+// trustAge is how old a change time must be for a later write to be sure to change it. Some file systems tell whole seconds, or
+// two.
+const trustAge = 3 * time.Second
+
+// trusted returns stamp, or zero where a write that is still to come could leave it as it is.
+func (s *Source) trusted(stamp varve.Stamp) varve.Stamp {
+	if s.recent(stamp.CTime) {
+		return varve.Stamp{}
+	}
+	return stamp
+}
+
+func (s *Source) recent(t varve.Time) bool {
+	return t.Time().After(s.opts.Now().Add(-trustAge))
+}
+
+// Open opens the content of a file that Entries yielded.
+func (s *Source) Open(_ context.Context, e varve.Entry) (varve.File, error) {
+	path, name := s.plan.where(e.Path)
+	dir := s.held.At(path)
+	at, err := dir.Use()
+	if err != nil {
+		return nil, oneFile(err)
+	}
+	defer dir.Done()
+	r, err := at.Open(name)
+	if err != nil {
+		return nil, oneFile(err)
+	}
+	return &file{walk: s, entry: e, r: r}, nil
+}
+
+// oneFile marks an error that concerns a single file as such: on a local disk every one does.
+func oneFile(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", varve.ErrUnreadable, err)
+}
