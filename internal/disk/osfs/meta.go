@@ -15,27 +15,58 @@ import (
 )
 
 func (d *dir) Set(name string, e *varve.Entry, aspect varve.Aspect) error {
-	op := "set " + aspect.String() + " of"
-	if err := d.check(op, name, true); err != nil {
+	if err := d.check("set "+aspect.String()+" of", name, true); err != nil {
 		return err
+	}
+	path, flags := name, unix.AT_SYMLINK_NOFOLLOW
+	if name == "." { // the descriptor itself: looking up a name in it takes rights
+		path, flags = "", unix.AT_EMPTY_PATH
 	}
 	var err error
 	switch aspect {
 	case varve.Owner:
-		err = retry0(func() error { return unix.Fchownat(d.fd, name, int(e.UID), int(e.GID), unix.AT_SYMLINK_NOFOLLOW) })
+		err = retry0(func() error { return unix.Fchownat(d.fd, path, int(e.UID), int(e.GID), flags) })
 	case varve.Mode:
 		err = d.chmod(name, e.Mode&0o7777)
 	case varve.Xattrs:
-		err = setXattrs(d.xattrAccess(name), e.Xattrs)
+		err = unholdable(setXattrs(d.xattrAccess(name), e.Xattrs))
 	case varve.MTime:
-		err = retry0(func() error { return unix.UtimesNanoAt(d.fd, name, times(e.MTime), unix.AT_SYMLINK_NOFOLLOW) })
+		err = d.setTime(name, e.MTime)
 	case varve.Flags:
 		err = d.setFlags(name, e.Flags)
 	default:
 		err = disk.ErrUnsupported
 	}
-	return wrap(op, d.at(name), err)
+	if err != nil {
+		return wrap("set "+aspect.String()+" of", d.at(name), err)
+	}
+	return nil
 }
+
+// unholdable marks the errors that say of an attribute that this file system cannot hold it: its name, its size, or all the
+// attributes of a file together.
+func unholdable(err error) error {
+	switch err {
+	case unix.EINVAL, unix.E2BIG, unix.ERANGE, unix.ENOSPC:
+		return sysError{err, disk.ErrUnsupported}
+	}
+	return err
+}
+
+// setTime sets the modification time of name, which is not followed.
+func (d *dir) setTime(name string, t varve.Time) error {
+	if name != "." {
+		return retry0(func() error { return unix.UtimesNanoAt(d.fd, name, times(t), unix.AT_SYMLINK_NOFOLLOW) })
+	}
+	err := retry0(func() error { return futimens(d.fd, times(t)) })
+	if err == unix.EBADF && d.fd >= 0 { // opened without the right to read it
+		err = retry0(func() error { return unix.UtimesNanoAt(unix.AT_FDCWD, d.self(), times(t), 0) })
+	}
+	return err
+}
+
+// self is a path that leads to the held directory.
+func (d *dir) self() string { return "/proc/self/fd/" + strconv.Itoa(d.fd) }
 
 func (f *writer) Set(e *varve.Entry, aspect varve.Aspect) error {
 	var err error
@@ -45,7 +76,7 @@ func (f *writer) Set(e *varve.Entry, aspect varve.Aspect) error {
 	case varve.Mode:
 		err = retry0(func() error { return unix.Fchmod(f.fd, e.Mode&0o7777) })
 	case varve.Xattrs:
-		err = setXattrs(descriptorXattrs(f.fd), e.Xattrs)
+		err = unholdable(setXattrs(descriptorXattrs(f.fd), e.Xattrs))
 	case varve.MTime:
 		err = retry0(func() error { return futimens(f.fd, times(e.MTime)) })
 	case varve.Flags:
@@ -75,6 +106,9 @@ func futimens(fd int, ts []unix.Timespec) error {
 
 // chmod changes the mode of name without following it, through fchmodat2(2) or, before Linux 6.6, an O_PATH descriptor.
 func (d *dir) chmod(name string, mode uint32) error {
+	if name == "." {
+		return retry0(func() error { return unix.Chmod(d.self(), mode) })
+	}
 	if !d.shared.noFchmodat.Load() {
 		err := retry0(func() error { return unix.Fchmodat(d.fd, name, mode, unix.AT_SYMLINK_NOFOLLOW) })
 		if err != unix.ENOSYS && err != unix.EOPNOTSUPP {
@@ -176,6 +210,9 @@ func (d *dir) Xattrs(name string) ([]varve.Xattr, error) {
 	const op = "get xattrs"
 	if err := d.check(op, name, true); err != nil {
 		return nil, err
+	}
+	if none, err := d.noXattrs(name); none && err == nil {
+		return nil, nil
 	}
 	list, err := getXattrs(d.xattrAccess(name))
 	if err != nil {

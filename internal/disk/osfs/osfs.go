@@ -27,7 +27,6 @@ type dir struct {
 	shared *shared
 
 	listing sync.Mutex // the descriptor's offset
-	listed  bool
 }
 
 // shared is what all directories below one Open have in common.
@@ -94,14 +93,23 @@ func (d *dir) OpenDir(name string) (disk.FS, error) {
 		return nil, err
 	}
 	const flags = unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
-	fd, err := retry(func() (int, error) { return unix.Openat(d.fd, name, unix.O_RDONLY|flags, 0) })
+	fd, err := d.openat(name, unix.O_RDONLY|flags, 0)
 	if err == unix.EACCES {
-		fd, err = unix.Openat(d.fd, name, unix.O_PATH|flags, 0)
+		fd, err = d.openat(name, unix.O_PATH|flags, 0)
 	}
 	if err != nil {
 		return nil, d.kindError(op, name, err)
 	}
 	return &dir{fd: fd, path: d.at(name), shared: d.shared}, nil
+}
+
+// openat is openat(2), repeated when interrupted.
+func (d *dir) openat(name string, flags int, mode uint32) (int, error) {
+	fd, err := unix.Openat(d.fd, name, flags, mode)
+	for err == unix.EINTR {
+		fd, err = unix.Openat(d.fd, name, flags, mode)
+	}
+	return fd, err
 }
 
 // kindError tells an object of another kind (ELOOP, ENOTDIR, ENXIO) from every other error of an open.

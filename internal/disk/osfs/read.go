@@ -17,12 +17,10 @@ import (
 func (d *dir) Names() ([]disk.Name, error) {
 	d.listing.Lock()
 	defer d.listing.Unlock()
-	if d.listed {
-		if _, err := unix.Seek(d.fd, 0, io.SeekStart); err != nil {
-			return nil, wrap("read directory", d.path, err)
-		}
+	// Also the first time: btrfs lists what was there when the directory was opened.
+	if _, err := unix.Seek(d.fd, 0, io.SeekStart); err != nil {
+		return nil, d.listError(err)
 	}
-	d.listed = true
 	var names []disk.Name
 	buf := make([]byte, 32<<10)
 	for {
@@ -79,8 +77,15 @@ func (d *dir) Lookup(name string) (disk.Info, error) {
 		return disk.Info{}, err
 	}
 	var st unix.Statx_t
-	const flags = unix.AT_SYMLINK_NOFOLLOW | unix.AT_NO_AUTOMOUNT
-	if err := retry0(func() error { return unix.Statx(d.fd, name, flags, statMask, &st) }); err != nil {
+	path, flags := name, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT
+	if name == "." { // the descriptor itself: looking up a name in it takes rights
+		path, flags = "", unix.AT_EMPTY_PATH
+	}
+	err := unix.Statx(d.fd, path, flags, statMask, &st)
+	for err == unix.EINTR {
+		err = unix.Statx(d.fd, path, flags, statMask, &st)
+	}
+	if err != nil {
 		return disk.Info{}, wrap(op, d.at(name), err)
 	}
 	info := infoOf(name, &st)
@@ -141,9 +146,9 @@ func (d *dir) Open(name string) (disk.Reader, error) {
 		return nil, err
 	}
 	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
-	fd, err := retry(func() (int, error) { return unix.Openat(d.fd, name, flags|unix.O_NOATIME, 0) })
-	if err == unix.EPERM {
-		fd, err = retry(func() (int, error) { return unix.Openat(d.fd, name, flags, 0) })
+	fd, err := d.openat(name, flags|unix.O_NOATIME, 0)
+	if err == unix.EPERM { // not the owner
+		fd, err = d.openat(name, flags, 0)
 	}
 	if err != nil {
 		return nil, d.kindError(op, name, err)
@@ -173,7 +178,10 @@ func (f *reader) path() string { return f.dir.at(f.name) }
 
 func (f *reader) stat() (disk.Info, error) {
 	var st unix.Statx_t
-	err := retry0(func() error { return unix.Statx(f.fd, "", unix.AT_EMPTY_PATH, statMask, &st) })
+	err := unix.Statx(f.fd, "", unix.AT_EMPTY_PATH, statMask, &st)
+	for err == unix.EINTR {
+		err = unix.Statx(f.fd, "", unix.AT_EMPTY_PATH, statMask, &st)
+	}
 	if err != nil {
 		return disk.Info{}, wrap("stat", f.path(), err)
 	}
@@ -194,7 +202,10 @@ func (f *reader) Info() (disk.Info, error) {
 func (f *reader) ReadAt(p []byte, off int64) (int, error) {
 	done := 0
 	for done < len(p) {
-		n, err := retry(func() (int, error) { return unix.Pread(f.fd, p[done:], off+int64(done)) })
+		n, err := unix.Pread(f.fd, p[done:], off+int64(done))
+		if err == unix.EINTR {
+			continue
+		}
 		if err != nil {
 			return done, wrap("read", f.path(), err)
 		}

@@ -19,7 +19,7 @@ func (d *dir) Create(name string, mode uint32) (disk.Writer, error) {
 	}
 	mode &= 0o777
 	const flags = unix.O_RDWR | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
-	fd, err := retry(func() (int, error) { return unix.Openat(d.fd, name, flags, mode) })
+	fd, err := d.openat(name, flags, mode)
 	if err != nil {
 		return nil, wrap(op, d.at(name), err)
 	}
@@ -108,7 +108,10 @@ func (d *dir) Link(name string, to disk.FS, toName string) error {
 	if err != nil {
 		return err
 	}
-	err = retry0(func() error { return unix.Linkat(d.fd, name, other.fd, toName, 0) })
+	err = unix.Linkat(d.fd, name, other.fd, toName, 0)
+	for err == unix.EINTR {
+		err = unix.Linkat(d.fd, name, other.fd, toName, 0)
+	}
 	if err == unix.EPERM {
 		err = sysError{err, disk.ErrUnsupported}
 	}
@@ -197,7 +200,7 @@ func (d *dir) Lock(name string) (io.Closer, error) {
 		return nil, err
 	}
 	const flags = unix.O_RDWR | unix.O_CREAT | unix.O_NOFOLLOW | unix.O_CLOEXEC
-	fd, err := retry(func() (int, error) { return unix.Openat(d.fd, name, flags, 0o600) })
+	fd, err := d.openat(name, flags, 0o600)
 	if err != nil {
 		return nil, wrap(op, d.at(name), err)
 	}
@@ -223,7 +226,10 @@ func (f *writer) path() string { return f.dir.at(f.name) }
 func (f *writer) WriteAt(p []byte, off int64) (int, error) {
 	done := 0
 	for done < len(p) {
-		n, err := retry(func() (int, error) { return unix.Pwrite(f.fd, p[done:], off+int64(done)) })
+		n, err := unix.Pwrite(f.fd, p[done:], off+int64(done))
+		if err == unix.EINTR {
+			continue
+		}
 		if err != nil {
 			return done, wrap("write", f.path(), err)
 		}

@@ -36,6 +36,9 @@ func descriptorXattrs(fd int) xattrAccess {
 // xattrAccess reaches the attributes of name, not followed. listxattrat(2) and its kin came with Linux 6.13; before, the path
 // through /proc/self/fd leads to the same directory entry, since the l-calls do not follow its last element.
 func (d *dir) xattrAccess(name string) xattrAccess {
+	if name == "." {
+		return followedXattrs(d.self())
+	}
 	if !d.shared.noXattrAt.Load() {
 		a := d.relativeXattrs(name)
 		list := a.list
@@ -51,6 +54,29 @@ func (d *dir) xattrAccess(name string) xattrAccess {
 		return a
 	}
 	return d.pathXattrs(name)
+}
+
+// followedXattrs reaches the attributes of what path leads to.
+func followedXattrs(path string) xattrAccess {
+	return xattrAccess{
+		list:   func(buf []byte) (int, error) { return unix.Listxattr(path, buf) },
+		get:    func(name string, buf []byte) (int, error) { return unix.Getxattr(path, name, buf) },
+		set:    func(name string, value []byte) error { return unix.Setxattr(path, name, value, 0) },
+		remove: func(name string) error { return unix.Removexattr(path, name) },
+	}
+}
+
+// noXattrs reports whether name has no attributes, in one call; a quick way for most files. It says no where that call is missing.
+func (d *dir) noXattrs(name string) (bool, error) {
+	if name == "." || d.shared.noXattrAt.Load() {
+		return false, nil
+	}
+	path, err := unix.BytePtrFromString(name)
+	if err != nil {
+		return false, err
+	}
+	n, _, errno := unix.Syscall6(sysListxattrat, uintptr(d.fd), uintptr(unsafe.Pointer(path)), unix.AT_SYMLINK_NOFOLLOW, 0, 0, 0)
+	return errno == 0 && n == 0 || errno == unix.EOPNOTSUPP, nil
 }
 
 func (d *dir) pathXattrs(name string) xattrAccess {
