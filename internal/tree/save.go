@@ -224,7 +224,8 @@ func (v *save) makeDirs(at disk.FS, b *batch) error {
 		if d == nil {
 			continue
 		}
-		if err := at.Mkdir(b.jobs[i].entry.Name(), 0o700); err != nil {
+		k, _ := v.store.kept(&b.jobs[i].entry)
+		if err := at.Mkdir(k.Name(), k.Mode); err != nil {
 			return err
 		}
 		close(d.Made)

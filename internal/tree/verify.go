@@ -2,6 +2,7 @@ package tree
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,7 +18,7 @@ import (
 // Verify compares every file of the snapshots with their manifests: that it is there, its metadata as far as the store holds it,
 // its content against its digest, and that nothing else lies between. A file that several snapshots share is read once.
 func (s *Store) Verify(ctx context.Context, opts varve.VerifyOptions) (varve.VerifyReport, error) {
-	c := &check{store: s, ctx: ctx, opts: opts, seen: map[uint64]varve.Digest{}}
+	c := &check{store: s, ctx: ctx, opts: opts, seen: map[uint64]uint64{}}
 	c.copiers.New = func() any { return place.NewCopier() }
 	if err := c.run(); err != nil {
 		return c.report, fmt.Errorf("verify: %w", err)
@@ -34,7 +35,7 @@ type check struct {
 
 	mu     sync.Mutex
 	report varve.VerifyReport
-	seen   map[uint64]varve.Digest // inodes read, and what they held
+	seen   map[uint64]uint64 // inodes read that have several names, and the beginning of the digest they were held against
 }
 
 func (c *check) run() error {
@@ -262,14 +263,17 @@ func (p *pass) alike(info *disk.Info, e *varve.Entry) {
 func (p *pass) content(at disk.FS, info *disk.Info, e *varve.Entry) {
 	c := p.check
 	c.mu.Lock()
-	c.report.Files++
+	if e.Kind != varve.Dir {
+		c.report.Files++
+	}
 	before, seen := c.seen[info.Stamp.Ino]
+	digest := binary.LittleEndian.Uint64(e.Digest[:])
 	if e.Kind == varve.Regular && !seen && info.Links > 1 {
-		c.seen[info.Stamp.Ino] = e.Digest
+		c.seen[info.Stamp.Ino] = digest
 	}
 	c.mu.Unlock()
 	n := int64(0)
-	if e.Kind == varve.Regular && !c.opts.StructureOnly && (!seen || before != e.Digest) {
+	if e.Kind == varve.Regular && !c.opts.StructureOnly && (!seen || before != digest) {
 		n = p.read(at, e)
 	}
 	c.mu.Lock()

@@ -68,10 +68,13 @@ func hasDefaultACL(xattrs []varve.Xattr) bool { return slices.ContainsFunc(xattr
 func (s *Store) late(d *place.Dir, e *varve.Entry) {
 	k, _ := s.kept(e)
 	d.Late = varve.Entry{Path: e.Path, Kind: varve.Dir, Mode: k.Mode, MTime: k.MTime}
-	d.LateSides = varve.Mode | varve.MTime
+	d.LateSides = varve.MTime
+	if k.Mode&0o7000 != 0 {
+		d.LateSides |= varve.Mode
+	}
 	if hasDefaultACL(k.Xattrs) && e.Unkept&varve.Xattrs == 0 {
 		d.Late.Xattrs = k.Xattrs
-		d.LateSides |= varve.Xattrs
+		d.LateSides |= varve.Xattrs | varve.Mode
 	}
 }
 

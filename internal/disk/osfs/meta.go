@@ -58,11 +58,10 @@ func (d *dir) setTime(name string, t varve.Time) error {
 	if name != "." {
 		return retry0(func() error { return unix.UtimesNanoAt(d.fd, name, times(t), unix.AT_SYMLINK_NOFOLLOW) })
 	}
-	err := retry0(func() error { return futimens(d.fd, times(t)) })
-	if err == unix.EBADF && d.fd >= 0 { // opened without the right to read it
-		err = retry0(func() error { return unix.UtimesNanoAt(unix.AT_FDCWD, d.self(), times(t), 0) })
+	if d.pathOnly {
+		return retry0(func() error { return unix.UtimesNanoAt(unix.AT_FDCWD, d.self(), times(t), 0) })
 	}
-	return err
+	return retry0(func() error { return futimens(d.fd, times(t)) })
 }
 
 // self is a path that leads to the held directory.
@@ -107,7 +106,10 @@ func futimens(fd int, ts []unix.Timespec) error {
 // chmod changes the mode of name without following it, through fchmodat2(2) or, before Linux 6.6, an O_PATH descriptor.
 func (d *dir) chmod(name string, mode uint32) error {
 	if name == "." {
-		return retry0(func() error { return unix.Chmod(d.self(), mode) })
+		if d.pathOnly {
+			return retry0(func() error { return unix.Chmod(d.self(), mode) })
+		}
+		return retry0(func() error { return unix.Fchmod(d.fd, mode) })
 	}
 	if !d.shared.noFchmodat.Load() {
 		err := retry0(func() error { return unix.Fchmodat(d.fd, name, mode, unix.AT_SYMLINK_NOFOLLOW) })

@@ -25,6 +25,9 @@ type dir struct {
 	fd     int
 	path   string
 	shared *shared
+	// pathOnly says that the descriptor was opened without the right to read the directory (O_PATH): calls on the descriptor
+	// itself go through its name below /proc/self/fd.
+	pathOnly bool
 
 	listing sync.Mutex // the descriptor's offset
 }
@@ -41,13 +44,14 @@ var _ disk.FS = (*dir)(nil)
 // Open opens the directory at path, which is resolved as the operating system does, symlinks included.
 func Open(path string) (disk.FS, error) {
 	fd, err := retry(func() (int, error) { return unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) })
-	if err == unix.EACCES {
+	pathOnly := err == unix.EACCES
+	if pathOnly {
 		fd, err = unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	}
 	if err != nil {
 		return nil, wrap("open directory", path, err)
 	}
-	return &dir{fd: fd, path: path, shared: &shared{umask: umask()}}, nil
+	return &dir{fd: fd, path: path, shared: &shared{umask: umask()}, pathOnly: pathOnly}, nil
 }
 
 // umask returns the process's umask without changing it; 0777 where it cannot be read, so that every mode is set explicitly.
@@ -94,13 +98,14 @@ func (d *dir) OpenDir(name string) (disk.FS, error) {
 	}
 	const flags = unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	fd, err := d.openat(name, unix.O_RDONLY|flags, 0)
-	if err == unix.EACCES {
+	pathOnly := err == unix.EACCES
+	if pathOnly {
 		fd, err = d.openat(name, unix.O_PATH|flags, 0)
 	}
 	if err != nil {
 		return nil, d.kindError(op, name, err)
 	}
-	return &dir{fd: fd, path: d.at(name), shared: d.shared}, nil
+	return &dir{fd: fd, path: d.at(name), shared: d.shared, pathOnly: pathOnly}, nil
 }
 
 // openat is openat(2), repeated when interrupted.

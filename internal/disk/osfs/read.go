@@ -37,7 +37,7 @@ func (d *dir) Names() ([]disk.Name, error) {
 
 // listError explains why a directory could not be read; one opened without the right to read it says so only now.
 func (d *dir) listError(err error) error {
-	if err == unix.EBADF && d.fd >= 0 {
+	if err == unix.EBADF && d.pathOnly {
 		err = unix.EACCES
 	}
 	return wrap("read directory", d.path, err)

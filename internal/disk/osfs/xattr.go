@@ -37,7 +37,10 @@ func descriptorXattrs(fd int) xattrAccess {
 // through /proc/self/fd leads to the same directory entry, since the l-calls do not follow its last element.
 func (d *dir) xattrAccess(name string) xattrAccess {
 	if name == "." {
-		return followedXattrs(d.self())
+		if d.pathOnly {
+			return followedXattrs(d.self())
+		}
+		return descriptorXattrs(d.fd)
 	}
 	if !d.shared.noXattrAt.Load() {
 		a := d.relativeXattrs(name)
@@ -68,6 +71,10 @@ func followedXattrs(path string) xattrAccess {
 
 // noXattrs reports whether name has no attributes, in one call; a quick way for most files. It says no where that call is missing.
 func (d *dir) noXattrs(name string) (bool, error) {
+	if name == "." && !d.pathOnly {
+		n, err := unix.Flistxattr(d.fd, nil)
+		return err == nil && n == 0 || err == unix.EOPNOTSUPP, nil
+	}
 	if name == "." || d.shared.noXattrAt.Load() {
 		return false, nil
 	}
