@@ -5,10 +5,12 @@
 package place
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 
 	"varve"
 	"varve/internal/digest"
@@ -66,6 +68,37 @@ func (c *Copier) Copy(w disk.Writer, src io.Reader, size int64, holes []varve.Ex
 		err = w.Truncate(size)
 	}
 	return c.hash.Digest(), c.hash.Len(), err
+}
+
+// shareUnit is the size in bytes of the blocks in which CopyOnto looks for differences; as large as any file system's blocks.
+const shareUnit = 64 << 10
+
+// CopyOnto makes w, which holds what old holds, hold the plain content src instead, writing only the blocks that differ. It returns
+// the digest and length of the content, and the number of bytes written. Errors of src are *SourceError values.
+func (c *Copier) CopyOnto(w disk.Writer, old io.ReaderAt, src io.Reader) (sum varve.Digest, n, written int64, err error) {
+	have := make([]byte, shareUnit)
+	c.hash.Reset()
+	for end := false; !end; {
+		var got int
+		if got, end, err = c.fill(src); err != nil {
+			return sum, n, written, err
+		}
+		c.hash.Write(c.buf[:got])
+		for part := range slices.Chunk(c.buf[:got], shareUnit) {
+			m, err := old.ReadAt(have[:len(part)], n)
+			if err != nil && err != io.EOF {
+				m = 0 // written anew
+			}
+			if !bytes.Equal(have[:m], part) {
+				if _, err := w.WriteAt(part, n); err != nil {
+					return sum, n, written, err
+				}
+				written += int64(len(part))
+			}
+			n += int64(len(part))
+		}
+	}
+	return c.hash.Digest(), n, written, w.Truncate(n)
 }
 
 // Sum reads a content stream and returns its digest and length in bytes. Errors of src are *SourceError values.

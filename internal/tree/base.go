@@ -74,9 +74,13 @@ type candidate struct {
 // sides are the aspects in which a file must agree with the one it is linked to, beside its content.
 const sides = varve.Type | varve.Owner | varve.Mode | varve.Xattrs | varve.MTime
 
-// candidates returns the files of the bases that e may be linked to, the best first.
-func (s *save) candidates(e *varve.Entry) []candidate {
-	var list []candidate
+// minClone is the size in bytes from which on a changed file shares what did not change with the one before, where the file system
+// can share parts of files.
+const minClone = 1 << 20
+
+// candidates returns the files of the bases that e may be linked to, the best first, and one that it may resemble where there is
+// none.
+func (s *save) candidates(e *varve.Entry) (list []candidate, like *candidate) {
 	for _, b := range s.bases {
 		found, err := b.advance(e.Path)
 		if err != nil { // what cannot be read of a base is copied from the source instead
@@ -90,12 +94,14 @@ func (s *save) candidates(e *varve.Entry) []candidate {
 		if c, ok := suits(b, b.at, e); ok {
 			b.used.add(b.pos)
 			list = append(list, c)
+		} else if b.at.Kind == varve.Regular && e.Kind == varve.Regular && e.Size >= minClone {
+			like = &candidate{base: b, entry: *b.at}
 		}
 	}
-	if len(list) > 0 || e.Kind != varve.Regular || e.Size == 0 {
-		return list
+	if len(list) == 0 && e.Kind == varve.Regular && e.Size > 0 {
+		list = s.movedCandidates(e)
 	}
-	return s.movedCandidates(e)
+	return list, like
 }
 
 // suits reports whether e may be linked to the entry o of b.
@@ -103,13 +109,15 @@ func suits(b *base, o, e *varve.Entry) (candidate, bool) {
 	if o.Kind != e.Kind || compare.Aspects(o, e)&sides != 0 {
 		return candidate{}, false
 	}
+	// Files that are separate at the source must not come to share an inode because two names of the base do.
+	alone := o.SameAs == "" && o.Marks&varve.Linked == 0
 	if e.Kind != varve.Regular {
-		return candidate{b, *o, true}, e.Kind != varve.Dir
+		return candidate{b, *o, true}, alone && e.Kind != varve.Dir
 	}
 	if compare.Unchanged(o, e) {
 		return candidate{b, *o, true}, true
 	}
-	return candidate{b, *o, false}, o.Size == e.Size && e.Size > 0
+	return candidate{b, *o, false}, alone && o.Size == e.Size && e.Size > 0
 }
 
 // fault says in what way the store's copy of o, info, is not what the manifest says; empty where it is. Bit rot under the same size

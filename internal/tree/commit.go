@@ -127,7 +127,7 @@ func (v *save) tidy(series disk.FS) {
 	for _, err := range []error{
 		v.store.pointLatest(v.opts.Series, series, v.snap),
 		v.partial.Close(),
-		v.store.removePartials(append(v.stale, v.partial.id.String())),
+		v.store.removePartials(append(v.stale, v.partial.name)),
 		v.store.emptyTrash(),
 	} {
 		if err != nil {

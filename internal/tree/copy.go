@@ -6,6 +6,7 @@ import (
 	"io/fs"
 
 	"varve"
+	"varve/internal/disk"
 	"varve/internal/place"
 )
 
@@ -35,7 +36,7 @@ func (w *worker) copy(j *job) error {
 
 // copyOnce is copy without a second try. Errors of the source are *place.SourceError values, and leave nothing behind.
 func (w *worker) copyOnce(j *job) error {
-	f, err := w.save.src.Open(w.save.ctx, j.entry)
+	f, err := w.save.src.Open(w.save.ctx, *j.entry)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, varve.ErrUnreadable) {
 			return &place.SourceError{Err: err}
@@ -48,7 +49,7 @@ func (w *worker) copyOnce(j *job) error {
 		return &place.SourceError{Err: err}
 	}
 	now := before
-	merge(&now, &j.entry)
+	merge(&now, j.entry)
 	err = w.write(j, f, &before, &now)
 	var bad *place.SourceError
 	if errors.As(err, &bad) {
@@ -71,7 +72,7 @@ func (w *worker) write(j *job, f varve.File, before, now *varve.Entry) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
-	sum, n, err := w.copier.Copy(out, f, now.Size, now.Holes)
+	sum, n, stored, err := w.content(j, out, f, now)
 	if err != nil {
 		return err
 	}
@@ -80,8 +81,38 @@ func (w *worker) write(j *job, f varve.File, before, now *varve.Entry) (err erro
 	}
 	todo := place.Needed(&k, w.save.store.opts.UID, w.save.store.opts.GID)
 	now.Unkept, err = w.save.store.metadata(out, &k, unkept, todo)
-	j.entry, j.stored = *now, n
+	*j.entry, j.stored = *now, stored
 	return err
+}
+
+// content fills the copy, sharing what it has in common with an earlier state of the file where the file system can. It returns
+// the digest and length of the content stream and the number of bytes that were written.
+func (w *worker) content(j *job, out disk.Writer, f varve.File, now *varve.Entry) (varve.Digest, int64, int64, error) {
+	if j.like == nil || len(now.Holes) > 0 || len(j.like.entry.Holes) > 0 || w.save.noClones.Load() {
+		sum, n, err := w.copier.Copy(out, f, now.Size, now.Holes)
+		return sum, n, n, err
+	}
+	old, err := w.earlier(j.like)
+	if err != nil { // an earlier state that cannot be had only saves nothing
+		sum, n, err := w.copier.Copy(out, f, now.Size, now.Holes)
+		return sum, n, n, err
+	}
+	defer old.Close()
+	if err := out.Clone(old); err != nil {
+		w.save.noClones.Store(true)
+		sum, n, err := w.copier.Copy(out, f, now.Size, now.Holes)
+		return sum, n, n, err
+	}
+	return w.copier.CopyOnto(out, old, f)
+}
+
+// earlier opens the file of a base.
+func (w *worker) earlier(c *candidate) (disk.Reader, error) {
+	at, err := w.baseDir(c.base, c.entry.Parent())
+	if err != nil {
+		return nil, err
+	}
+	return at.Open(c.entry.Name())
 }
 
 // check holds what was read against what the source said before and says now, and completes now.

@@ -112,6 +112,27 @@ func (s *Store) discard(trash disk.FS, id string) error {
 	return disk.RemoveAll(trash, id, s.opts.Workers)
 }
 
+// dropForgotten removes the manifests of what lies in the trash: a removal that was interrupted before that must not come back to
+// life when its directory's name is used again.
+func (s *Store) dropForgotten() error {
+	var names []disk.Name
+	err := s.within(trashDir, func(trash disk.FS) (err error) {
+		names, err = trash.Names()
+		return err
+	})
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	return s.within(manifestsDir, func(dir disk.FS) error {
+		for _, n := range names {
+			if err := dir.Remove(n.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+		return dir.Sync()
+	})
+}
+
 // emptyTrash finishes what interrupted removals left.
 func (s *Store) emptyTrash() error {
 	return s.within(trashDir, func(trash disk.FS) error {

@@ -16,30 +16,32 @@ import (
 // descriptors is how many idle directories of a tree stay open.
 const descriptors = 400
 
-// partial is a snapshot being made: .varve/partial/<id> with the files in tree, the manifest, and the name of the series, by which
-// the next run of that series finds what an interrupted one left.
+// partial is a snapshot being made: .varve/partial/<id>.<series directory> with the files in tree, and the manifest. By its name
+// the next run of the series finds what an interrupted one left.
 type partial struct {
 	id    varve.SnapshotID
+	name  string
 	dir   disk.FS
 	held  *disk.Held // tree
 	file  disk.Writer
 	pages *manifest.FileWriter
 }
 
-const partialSeries = "series"
+// idLen is the length of a snapshot ID in the name of a partial.
+const idLen = 2 * len(varve.SnapshotID{})
 
 func (s *Store) newPartial(id varve.SnapshotID, series string) (*partial, error) {
-	p := &partial{id: id}
+	p := &partial{id: id, name: id.String() + "." + seriesDir(series)}
 	err := s.within(partialDir, func(all disk.FS) error {
-		if err := all.Mkdir(id.String(), 0o700); err != nil {
+		if err := all.Mkdir(p.name, 0o700); err != nil {
 			return err
 		}
 		var err error
-		p.dir, err = all.OpenDir(id.String())
+		p.dir, err = all.OpenDir(p.name)
 		return err
 	})
 	if err == nil {
-		err = p.fill(series)
+		err = p.fill()
 	}
 	if err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -48,7 +50,7 @@ func (s *Store) newPartial(id varve.SnapshotID, series string) (*partial, error)
 }
 
 // fill makes what a partial consists of. Nothing in it may inherit an ACL from the store's directory.
-func (p *partial) fill(series string) error {
+func (p *partial) fill() error {
 	if err := p.dir.Mkdir(partialTree, 0o700); err != nil {
 		return err
 	}
@@ -66,9 +68,6 @@ func (p *partial) fill(series string) error {
 		}
 	}
 	if err := tree.Set(".", &clean, varve.Mode); err != nil {
-		return err
-	}
-	if err := writeFile(p.dir, partialSeries, []byte(series)); err != nil {
 		return err
 	}
 	if p.file, err = p.dir.Create(partialManifest, 0o600); err != nil {
@@ -100,38 +99,15 @@ func (p *partial) Close() error {
 func (s *Store) leftovers(series string) (names []string, err error) {
 	err = s.within(partialDir, func(all disk.FS) error {
 		list, err := all.Names()
-		if err != nil {
-			return err
-		}
 		for _, n := range list {
-			owner, err := s.partialOwner(all, n.Name)
-			if err != nil {
-				return err
-			}
-			if owner == series {
+			if len(n.Name) > idLen && n.Name[idLen:] == "."+seriesDir(series) && isID(n.Name[:idLen]) {
 				names = append(names, n.Name)
 			}
 		}
-		return nil
+		return err
 	})
 	slices.Sort(names)
 	return names, err
-}
-
-// partialOwner returns the series that a partial belongs to; empty where that was not written yet.
-func (s *Store) partialOwner(all disk.FS, name string) (string, error) {
-	dir, err := all.OpenDir(name)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, disk.ErrKind) {
-		return "", nil
-	}
-	if err != nil {
-		return "", err
-	}
-	text, err := readFile(dir, partialSeries, 1<<20)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	return string(text), errors.Join(err, dir.Close())
 }
 
 // leftoverBase returns what an interrupted run left as a base. Its manifest is torn unless the run broke off between its last two
@@ -150,7 +126,7 @@ func (s *Store) leftoverBase(name string) (*base, error) {
 	r, err := dir.Open(partialManifest)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = s.within(manifestsDir, func(done disk.FS) (err error) {
-			r, err = done.Open(name)
+			r, err = done.Open(name[:idLen])
 			return err
 		})
 	}
@@ -211,7 +187,7 @@ func (s *Store) removeUnpublished(all disk.FS, name string) error {
 		return err
 	}
 	return s.within(manifestsDir, func(done disk.FS) error {
-		if err := done.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := done.Remove(name[:idLen]); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		return done.Sync()

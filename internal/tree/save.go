@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"varve"
 	"varve/internal/disk"
@@ -28,8 +31,7 @@ type save struct {
 	entries  *manifest.Writer
 	copiers  sync.Pool
 	events   sync.Mutex
-	noLinks  bool // set by the first link that the file system refuses
-	linksMu  sync.Mutex
+	noClones atomic.Bool            // set by the first clone that the file system refuses
 	firsts   map[string]varve.Entry // what later hard links need of the first one
 	stale    []string               // partials that interrupted runs left
 	trail    *place.Trail
@@ -46,8 +48,8 @@ func (s *Store) Save(ctx context.Context, src varve.Source, opts varve.SaveOptio
 }
 
 func (s *Store) save(ctx context.Context, src varve.Source, opts varve.SaveOptions) (snap varve.Snapshot, err error) {
-	if opts.Series == "" {
-		return snap, errors.New("series without a name")
+	if opts.Series == "" || !utf8.ValidString(opts.Series) {
+		return snap, fmt.Errorf("%q cannot be the name of a series", opts.Series)
 	}
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -71,6 +73,9 @@ func (s *Store) save(ctx context.Context, src varve.Source, opts varve.SaveOptio
 
 // begin finds the bases, clears away what is of no use, and makes the partial.
 func (v *save) begin() error {
+	if err := v.store.dropForgotten(); err != nil {
+		return err
+	}
 	all, err := v.store.Snapshots(v.ctx)
 	if errors.Is(err, varve.ErrDamaged) {
 		v.report(varve.Event{Kind: varve.Damage, Err: err})
@@ -130,7 +135,11 @@ func (v *save) report(e varve.Event) {
 
 // run puts every entry of the source into the partial and the manifest.
 func (v *save) run() error {
-	return parallel.Ordered(v.store.opts.Workers, parallel.Window, v.feed, v.do, v.settle)
+	err := parallel.Ordered(v.store.opts.Workers, parallel.Window, v.feed, v.do, v.settle)
+	if err == nil && v.snap.Dirs == 0 {
+		err = errors.New("source yields nothing")
+	}
+	return err
 }
 
 // feed reads the source and finds out, in listing order, what every entry may be linked to.
@@ -140,8 +149,8 @@ func (v *save) feed(put func(*batch) error) error {
 			return err
 		}
 		b := &batch{dir: v.trail.At(g.Dir), root: g.Root, jobs: make([]job, len(g.Entries))}
-		for i, e := range g.Entries {
-			j := &b.jobs[i]
+		for i := range g.Entries {
+			j, e := &b.jobs[i], &g.Entries[i]
 			j.entry = e
 			switch {
 			case e.Err != nil:
@@ -149,18 +158,40 @@ func (v *save) feed(put func(*batch) error) error {
 				j.dir = place.NewDir(e.Path)
 				v.trail.Meet(j.dir)
 			case e.SameAs == "":
-				j.candidates = v.candidates(&e)
+				j.candidates, j.like = v.candidates(e)
 			}
 		}
-		if !g.Root && b.dir == nil {
-			return fmt.Errorf("source yields entries of /%s without the directory itself", g.Dir)
+		if err := b.fault(g.Dir); err != nil {
+			return err
 		}
 		b.finish, v.finished = v.finished, nil
 		if err := put(b); err != nil {
 			return err
 		}
 	}
+	if v.trail.At("") == nil {
+		return errRoot
+	}
 	return nil
+}
+
+var errRoot = errors.New("source has no directory as its root")
+
+// fault says why b cannot lie in the directory dir.
+func (b *batch) fault(dir string) error {
+	switch {
+	case b.root && b.jobs[0].dir == nil:
+		return errRoot
+	case !b.root && b.dir == nil && !b.lost():
+		return fmt.Errorf("source yields entries of /%s without the directory itself", dir)
+	}
+	return nil
+}
+
+// lost reports whether nothing of b could be read. Then it may stand for a directory's listing, in the place of that, and says
+// nothing about where the sequence is.
+func (b *batch) lost() bool {
+	return !slices.ContainsFunc(b.jobs, func(j job) bool { return j.entry.Err == nil })
 }
 
 // batch is some neighbours in one directory.
@@ -173,11 +204,12 @@ type batch struct {
 
 // job is one entry to be put into the snapshot; once done, entry is what the manifest says of it, or has Err set.
 type job struct {
-	entry      varve.Entry
+	entry      *varve.Entry
 	dir        *place.Dir // of a directory
 	candidates []candidate
-	stored     int64 // bytes of content that were written
-	changed    bool  // it changed while it was read
+	like       *candidate // an earlier state of the file, whose parts the copy may share
+	stored     int64      // bytes of content that were written
+	changed    bool       // it changed while it was read
 }
 
 // do works on one batch; on any goroutine.
@@ -187,6 +219,9 @@ func (v *save) do(stop <-chan struct{}, b *batch) error {
 	}
 	if b.root {
 		close(b.jobs[0].dir.Made)
+		return nil
+	}
+	if b.lost() {
 		return nil
 	}
 	select {
@@ -224,7 +259,7 @@ func (v *save) makeDirs(at disk.FS, b *batch) error {
 		if d == nil {
 			continue
 		}
-		k, _ := v.store.kept(&b.jobs[i].entry)
+		k, _ := v.store.kept(b.jobs[i].entry)
 		if err := at.Mkdir(k.Name(), k.Mode); err != nil {
 			return err
 		}

@@ -6,13 +6,14 @@ import (
 
 	"varve"
 	"varve/internal/disk"
+	"varve/internal/manifest"
 	"varve/internal/place"
 )
 
 // settle takes a batch that was worked on, in listing order: it makes hard links, for which all earlier entries must be there,
 // writes the manifest, counts, and finds the directories that are finished.
 func (v *save) settle(b *batch) error {
-	if !b.root {
+	if !b.root && !b.lost() {
 		v.finished = append(v.finished, v.trail.Enter(b.dir.Path)...)
 	}
 	var at disk.FS
@@ -40,7 +41,7 @@ func (v *save) settle(b *batch) error {
 
 // linkAlike makes j's entry a hard link to the first entry of its object, or, where that cannot be, a copy.
 func (v *save) linkAlike(at disk.FS, j *job) error {
-	e := &j.entry
+	e := j.entry
 	first, ok := v.firsts[e.SameAs]
 	if !ok {
 		e.SameAs = "" // the first one could not be read; perhaps this one can
@@ -79,12 +80,16 @@ func (v *save) alone(at disk.FS, j *job) error {
 
 // record enters one job into the manifest and the counts.
 func (v *save) record(j *job) error {
-	e := &j.entry
+	e := j.entry
 	if e.Err != nil {
 		v.miss(e)
 		return nil
 	}
-	if err := v.entries.Add(e); err != nil {
+	if err := v.entries.Add(e); errors.Is(err, manifest.ErrEntry) && e.Kind != varve.Dir {
+		e.Err = err
+		v.miss(e)
+		return v.takeBack(e)
+	} else if err != nil {
 		return err
 	}
 	if e.Marks&varve.Linked != 0 {
@@ -105,8 +110,19 @@ func (v *save) record(j *job) error {
 	return nil
 }
 
+// takeBack removes an object that the manifest cannot hold.
+func (v *save) takeBack(e *varve.Entry) error {
+	dir := v.partial.held.At(e.Parent())
+	at, err := dir.Use()
+	if err != nil {
+		return err
+	}
+	defer dir.Done()
+	return at.Remove(e.Name())
+}
+
 func (v *save) count(j *job) {
-	s, e := &v.snap, &j.entry
+	s, e := &v.snap, j.entry
 	if e.Kind == varve.Dir {
 		s.Dirs++
 	} else {

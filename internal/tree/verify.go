@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"sync"
 
 	"varve"
@@ -95,9 +96,9 @@ func (s *Store) underWay(id string) bool {
 	found := false
 	for _, where := range [...]string{partialDir, trashDir} {
 		_ = s.within(where, func(dir disk.FS) error {
-			_, err := dir.Lookup(id)
-			found = found || err == nil
-			return nil
+			names, err := dir.Names()
+			found = found || slices.ContainsFunc(names, func(n disk.Name) bool { return strings.HasPrefix(n.Name, id) })
+			return err
 		})
 	}
 	return found

@@ -31,7 +31,7 @@ func (w *worker) release() {
 
 // put deals with one job. What concerns the entry alone is set as its Err; an error returned ends the run.
 func (w *worker) put(j *job) error {
-	e := &j.entry
+	e := j.entry
 	switch {
 	case e.Err != nil || e.SameAs != "":
 		return nil
@@ -80,7 +80,7 @@ func (s *Store) late(d *place.Dir, e *varve.Entry) {
 
 // special deals with everything that is neither a regular file nor a directory.
 func (w *worker) special(j *job) error {
-	e := &j.entry
+	e := j.entry
 	for i := range j.candidates {
 		if ok, err := w.link(&j.candidates[i], e); ok || err != nil {
 			return err
@@ -112,7 +112,7 @@ func (w *worker) regular(j *job) error {
 	for i := range j.candidates {
 		c := &j.candidates[i]
 		if c.proven {
-			if ok, err := w.link(c, &j.entry); ok || err != nil {
+			if ok, err := w.link(c, j.entry); ok || err != nil {
 				return err
 			}
 		}
@@ -208,7 +208,7 @@ func (w *worker) proves(at disk.FS, o *varve.Entry) (bool, error) {
 
 // compared reads the source's file and links to the candidate that has the same content, and reports whether there was one.
 func (w *worker) compared(j *job) (bool, error) {
-	e := &j.entry
+	e := j.entry
 	f, err := w.save.src.Open(w.save.ctx, *e)
 	if err != nil {
 		return false, nil // the copy that follows says why
