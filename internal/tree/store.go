@@ -39,6 +39,7 @@ const (
 
 	partialTree     = "tree"
 	partialManifest = "manifest"
+	sealedManifest  = "manifest.sealed"
 )
 
 // formatText is the content of the marker.
@@ -178,8 +179,8 @@ func checkFormat(control disk.FS) error {
 	if first != "varve tree store" {
 		return fmt.Errorf("%s/%s: %w", controlDir, formatFile, varve.ErrNoStore)
 	}
-	if rest != "format: 1\n" {
-		return fmt.Errorf("%s/%s: %q is not known to this version of varve", controlDir, formatFile, strings.TrimSpace(rest))
+	if version, _, _ := strings.Cut(rest, "\n"); version != "format: 1" {
+		return fmt.Errorf("%s/%s: %q is not known to this version of varve", controlDir, formatFile, version)
 	}
 	return nil
 }

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/term"
+
+	"varve"
+	"varve/internal/disk"
+	"varve/internal/disk/osfs"
+	"varve/internal/location"
+)
+
+// app is the outside world of one run of the program, and the flags that every command has. Tests make their own.
+type app struct {
+	in      io.Reader
+	out     *output
+	screen  *screen
+	outTTY  bool // standard output is a terminal
+	errTTY  bool // standard error is a terminal
+	now     func() time.Time
+	env     func(string) string
+	host    func() (string, error)
+	open    func(path string) (disk.FS, error)
+	signals chan os.Signal // those that ask for a line of progress
+
+	store   string
+	json    bool
+	quiet   bool
+	verbose int
+}
+
+// newApp returns the app of the operating system.
+func newApp() *app {
+	width := func() int {
+		if w, _, err := term.GetSize(int(os.Stderr.Fd())); err == nil && w > 0 {
+			return w
+		}
+		return 80
+	}
+	return &app{
+		in:      os.Stdin,
+		out:     newOutput(os.Stdout),
+		screen:  &screen{w: os.Stderr, width: width},
+		outTTY:  term.IsTerminal(int(os.Stdout.Fd())),
+		errTTY:  term.IsTerminal(int(os.Stderr.Fd())),
+		now:     time.Now,
+		env:     os.Getenv,
+		host:    os.Hostname,
+		open:    osfs.Open,
+		signals: make(chan os.Signal, 1),
+	}
+}
+
+// run carries out one command line, without the program's name, and returns the exit code.
+func run(ctx context.Context, a *app, args []string) (code int) {
+	defer func() {
+		if p := recover(); p != nil { // the runtime's own exit code would be 2
+			a.screen.line(fmt.Sprintf("varve: internal error: %s\n%s", plain(fmt.Sprint(p)), debug.Stack()))
+			code = exitFailed
+		}
+	}()
+	root := a.rootCommand()
+	root.SetArgs(append([]string{}, args...))
+	root.SetOut(a.out)
+	root.SetErr(a.screen)
+	err := root.ExecuteContext(ctx)
+	if flushed := a.out.Flush(); flushed != nil {
+		err = errors.Join(err, fmt.Errorf("write output: %w", flushed))
+	}
+	return a.finish(ctx, err, args)
+}
+
+// talks reports whether results that a person may want to see, and a script not, are to be printed.
+func (a *app) talks() bool { return !a.json && !a.quiet && (a.verbose > 0 || a.outTTY) }
+
+// printf prints to standard output. A failure to write is found when the output is flushed.
+func (a *app) printf(format string, args ...any) { fmt.Fprintf(a.out, format, args...) }
+
+// warn prints a warning, also with --quiet: somebody must act. With --json it is an object.
+func (a *app) warn(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if a.json {
+		a.screen.object(struct {
+			Warning string `json:"warning"`
+		}{text})
+		return
+	}
+	a.screen.line("varve: warning: " + text)
+}
+
+// storeSpec returns the store that was asked for.
+func (a *app) storeSpec() (string, error) {
+	if a.store != "" {
+		return a.store, nil
+	}
+	if spec := a.env("VARVE_STORE"); spec != "" {
+		return spec, nil
+	}
+	return "", usagef("no store: give --store STORE or set VARVE_STORE")
+}
+
+// options returns how stores are opened.
+func (a *app) options() location.Options { return location.Options{OpenDir: a.open} }
+
+// withStore opens the store that was asked for, calls f and closes it.
+func (a *app) withStore(ctx context.Context, f func(*location.Place) error) error {
+	spec, err := a.storeSpec()
+	if err != nil {
+		return err
+	}
+	place, err := location.Open(ctx, spec, a.options())
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(place), place.Close())
+}
+
+// list returns the snapshots that the filters leave. Damage is told, and does not hide the others; damaged says that there was any.
+func (a *app) list(ctx context.Context, store varve.Store, filter *filterFlags) (list []varve.Snapshot, damaged bool, err error) {
+	all, err := store.Snapshots(ctx)
+	if damaged = errors.Is(err, varve.ErrDamaged); damaged {
+		a.warn("%s", describe(err))
+		err = nil
+	}
+	return filter.apply(all), damaged, err
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/spf13/cobra"
+
+	"varve"
+	"varve/internal/location"
+	"varve/internal/walk"
+)
+
+// backup is one run of varve backup, or of varve init with sources.
+type backup struct {
+	app      *app
+	excludes excludeFlags
+	job      jobFlags
+	dryRun   bool
+	init     bool // a directory that is not a store becomes one
+	fresh    bool // it must not be a store yet
+	dayNames bool
+}
+
+func (a *app) backupCommand() *cobra.Command {
+	b := &backup{app: a}
+	c := &cobra.Command{
+		Use:   "backup [--init] SOURCE...",
+		Short: "Make a snapshot of files and directories",
+		Long: `Make a snapshot of the sources, under their absolute paths. What cannot be read is told and left out, and makes the snapshot incomplete:
+exit code 3. A file .varveignore in a directory leaves things out by gitignore's rules.`,
+		Example: `  varve backup -s /mnt/backup/store /home /etc
+  varve backup --init -s /mnt/backup/store -x -e '*.tmp' -e /var/cache /`,
+		Args: wants(cobra.ArbitraryArgs),
+		RunE: func(c *cobra.Command, args []string) error { return b.run(c.Context(), args) },
+	}
+	b.excludes.add(c)
+	b.job.add(c)
+	flags := c.Flags()
+	flags.BoolVarP(&b.dryRun, "dry-run", "n", false, "print what would be added, changed and removed since the last snapshot; change nothing")
+	flags.BoolVar(&b.init, "init", false, "make the store if there is none")
+	flags.BoolVar(&b.dayNames, "day-names", false, "name the directory of the snapshot by the day, as in 2026-11-20")
+	return c
+}
+
+// run makes the snapshot, or tells what it would hold.
+func (b *backup) run(ctx context.Context, args []string) error {
+	spec, err := b.app.storeSpec()
+	if err != nil {
+		return err
+	}
+	job, err := b.job.job(b.app, args)
+	if err != nil {
+		return err
+	}
+	options, err := b.excludes.options(job.sources)
+	if err != nil {
+		return err
+	}
+	options.Owners = newOwners()
+	if err := job.checkOutside(spec); err != nil {
+		return err
+	}
+	place, err := b.place(ctx, spec, job, options)
+	if err != nil {
+		return err
+	}
+	if place == nil {
+		return b.compare(ctx, nil, job, options)
+	}
+	options.Skip = place.Skip
+	if b.dryRun {
+		err = b.compare(ctx, place.Store, job, options)
+	} else {
+		err = b.save(ctx, place.Store, job, options)
+	}
+	return errors.Join(err, place.Close())
+}
+
+// place opens the store, which is made where that was asked for, but not without anything to put into it. In a dry run of a backup that
+// would make a store there is none.
+func (b *backup) place(ctx context.Context, spec string, job *job, options walk.Options) (*location.Place, error) {
+	o := b.app.options()
+	o.DayNames = b.dayNames
+	if !b.fresh {
+		place, err := location.Open(ctx, spec, o)
+		if err == nil || !b.init || !errors.Is(err, varve.ErrNoStore) {
+			return place, err
+		}
+	}
+	src, err := b.walk(job, options)
+	if err != nil {
+		return nil, err
+	}
+	if err := src.Close(); err != nil || b.dryRun {
+		return nil, err
+	}
+	err = location.Init(ctx, spec, o)
+	if err != nil && (b.fresh || !errors.Is(err, fs.ErrExist)) {
+		return nil, err
+	}
+	return location.Open(ctx, spec, o)
+}
+
+// walk opens the sources.
+func (b *backup) walk(job *job, options walk.Options) (*walk.Source, error) {
+	top, err := b.app.open("/")
+	if err != nil {
+		return nil, err
+	}
+	src, err := walk.New(top, job.sources, options)
+	if err != nil {
+		return nil, fmt.Errorf("backup: %w", err)
+	}
+	return src, nil
+}
+
+// save makes the snapshot.
+func (b *backup) save(ctx context.Context, store varve.Store, job *job, options walk.Options) error {
+	a := b.app
+	src, err := b.walk(job, options)
+	if err != nil {
+		return err
+	}
+	m := a.newMeter()
+	if a.errTTY && !a.quiet {
+		b.expect(ctx, store, job.series, m)
+	}
+	r := newBackupReport(a, m)
+	var snap varve.Snapshot
+	err = a.watch(m, func() (err error) {
+		snap, err = store.Save(ctx, src, varve.SaveOptions{Series: job.series, Host: job.host, Sources: job.absolute(), Tags: job.tags,
+			Pinned: job.pin, Program: program(), Now: a.now, Progress: r.event})
+		return err
+	})
+	r.leftOut(src.LeftOut())
+	r.close()
+	if err = errors.Join(err, src.Close()); err != nil {
+		return err
+	}
+	r.summary(snap)
+	return incomplete(snap)
+}
+
+// expect tells the meter what the last snapshot of the series held. Without one, nobody knows how long the run will take.
+func (b *backup) expect(ctx context.Context, store varve.Store, series string, m *meter) {
+	all, err := store.Snapshots(ctx)
+	if err != nil && !errors.Is(err, varve.ErrDamaged) {
+		return // Save will say so
+	}
+	if last := newestOf(all, series); last != nil {
+		m.expect(last.Files+last.Dirs, last.Bytes)
+	}
+}
+
+// newestOf returns the newest snapshot of a series, by sequence; nil where there is none.
+func newestOf(all []varve.Snapshot, series string) *varve.Snapshot {
+	var newest *varve.Snapshot
+	for i := range all {
+		if s := &all[i]; s.Series == series && (newest == nil || s.Seq > newest.Seq) {
+			newest = s
+		}
+	}
+	return newest
+}
+
+// incomplete returns an error where the snapshot lacks something.
+func incomplete(s varve.Snapshot) error {
+	if s.State.Good() {
+		return nil
+	}
+	return marked{fmt.Sprintf("snapshot %s was made, but is incomplete: %s could not be read", s.ID.Short(),
+		count(s.Skipped, "object", "objects")), errIncomplete}
+}

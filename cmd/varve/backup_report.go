@@ -1,0 +1,160 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+
+	"varve"
+)
+
+// backupReport tells what a backup notices.
+type backupReport struct {
+	app     *app
+	meter   *meter
+	skipped *limited
+	damage  *limited
+	unkept  unkept
+}
+
+func newBackupReport(a *app, m *meter) *backupReport {
+	return &backupReport{app: a, meter: m, skipped: a.newLimited(), damage: a.newLimited(), unkept: unkept{}}
+}
+
+// event takes what Save reports.
+func (r *backupReport) event(e varve.Event) {
+	switch e.Kind {
+	case varve.Done:
+		r.meter.add(1, e.Bytes)
+	case varve.Skipped:
+		r.tell(r.skipped, "skipped", e)
+	case varve.Damage:
+		r.tell(r.damage, "damage", e)
+	case varve.Vanished:
+		r.mention("vanished", e)
+	case varve.Changed:
+		r.mention("changed", e)
+	case varve.Unkept:
+		if e.Aspect != 0 {
+			r.unkept.add(e.Aspect, e.Path)
+		} else if e.Err != nil {
+			r.app.warn("%s", describe(e.Err))
+		}
+	}
+}
+
+// tell prints what somebody must act on.
+func (r *backupReport) tell(l *limited, kind string, e varve.Event) {
+	if r.app.json {
+		r.app.event(kind, e.Path, e.Err)
+		return
+	}
+	l.warn(kind, slashed(e.Path), describe(cause(e.Err)))
+}
+
+// mention prints what is in the nature of sources in use.
+func (r *backupReport) mention(kind string, e varve.Event) {
+	switch {
+	case r.app.json:
+		r.app.event(kind, e.Path, e.Err)
+	case r.app.verbose > 0:
+		r.app.screen.line("varve: " + kind + " while being read: " + slashed(e.Path))
+	}
+}
+
+// leftOut tells the file systems that were left out.
+func (r *backupReport) leftOut(paths []string) {
+	paths = slices.Sorted(slices.Values(paths))
+	for _, path := range paths {
+		if r.app.json {
+			r.app.event("left_out", path, nil)
+			continue
+		}
+		r.app.warn("left out file system: %s (name it as a source to save it, or exclude it to silence this)", slashed(path))
+	}
+}
+
+// close tells what was counted rather than told.
+func (r *backupReport) close() {
+	r.skipped.close("could not be read")
+	r.damage.close("are damaged")
+	for _, u := range r.unkept.sorted() {
+		switch {
+		case r.app.json:
+			r.app.emitEvent(u.json())
+		case r.app.verbose > 0:
+			r.app.screen.line("varve: kept in the manifest alone: " + u.text())
+		}
+	}
+}
+
+// summary tells what the snapshot holds.
+func (r *backupReport) summary(s varve.Snapshot) {
+	elapsed := r.meter.elapsed()
+	if r.app.json {
+		r.app.emitEvent(struct {
+			Event string `json:"event"`
+			varve.Snapshot
+			Seconds float64 `json:"seconds"`
+		}{"summary", lists(s), elapsed.Seconds()})
+		return
+	}
+	if !r.app.talks() {
+		return
+	}
+	r.app.printf("snapshot %s (%s): %s, %s, %s; %s added, in %s (%s/s)\n", s.ID.Short(), s.State,
+		count(s.Files, "file", "files"), count(s.Dirs, "directory", "directories"), sizeText(s.Bytes), sizeText(s.Added),
+		durationText(elapsed), sizeText(rate(s.Bytes, elapsed)))
+	if r.app.verbose > 0 && s.Skipped+s.Vanished+s.Changed > 0 {
+		r.app.printf("%d skipped, %d vanished, %d changed while being read\n", s.Skipped, s.Vanished, s.Changed)
+	}
+}
+
+// unkept counts what could not be kept, by the set of aspects.
+type unkept map[varve.Aspect]*unkeptCount
+
+// unkeptCount is how often one set of aspects could not be kept, and where first.
+type unkeptCount struct {
+	aspect  varve.Aspect
+	count   int64
+	example string
+}
+
+func (u unkept) add(aspect varve.Aspect, path string) {
+	if u[aspect] == nil {
+		u[aspect] = &unkeptCount{aspect: aspect, example: path}
+	}
+	u[aspect].count++
+}
+
+// sorted returns the counts in the order of the aspects.
+func (u unkept) sorted() []*unkeptCount {
+	var all []*unkeptCount
+	for _, c := range u {
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b *unkeptCount) int { return int(a.aspect) - int(b.aspect) })
+	return all
+}
+
+func (c *unkeptCount) text() string {
+	text := c.aspect.String() + " of " + slashed(c.example)
+	if c.count > 1 {
+		text += " and " + count(c.count-1, "other", "others")
+	}
+	return text
+}
+
+func (c *unkeptCount) json() jsonEvent {
+	p := pathOf(c.example)
+	return jsonEvent{Event: "unkept", jsonPath: &p, Aspects: aspectWords(c.aspect), Count: c.count}
+}
+
+// cause returns err without the operation and path around it where those are told anyway.
+func cause(err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return at.Err
+	}
+	return err
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"varve"
+	"varve/internal/disk"
+	"varve/internal/location"
+	"varve/internal/retention"
+	"varve/internal/walk"
+)
+
+// The exit codes; docs/manual/exit-codes.md explains them. 2 is what the runtime of Go and many shells use for accidents: never ours.
+const (
+	exitGood        = 0
+	exitFailed      = 1
+	exitIncomplete  = 3
+	exitDamaged     = 4
+	exitRestoreGaps = 5
+	exitNoStore     = 10
+	exitBusy        = 11
+	exitWrongKey    = 12
+	exitUsage       = 64
+	exitNotRun      = 75
+	exitInterrupted = 130
+)
+
+// Sentinels for what a command did, though not wholly.
+var (
+	// errUsage says that the command line makes no sense.
+	errUsage = errors.New("usage")
+	// errIncomplete says that a snapshot was made and lacks something.
+	errIncomplete = errors.New("incomplete")
+	// errGaps says that a restore did not bring back everything.
+	errGaps = errors.New("restore incomplete")
+	// errOwners says that a restore lacks nothing but owners that only root may set.
+	errOwners = errors.New("owners not restored")
+	// errVerified says that damage was found, and all of it told.
+	errVerified = fmt.Errorf("verified: %w", varve.ErrDamaged)
+	// errGuarded says that a snapshot may not be removed by the way.
+	errGuarded = errors.New("not removed without --force")
+)
+
+// usage marks err as one of the command line; nil stays nil.
+func usage(err error) error {
+	if err == nil || errors.Is(err, errUsage) {
+		return err
+	}
+	return usageError{err}
+}
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// usageError is an error that also matches errUsage, which its text need not say.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() []error { return []error{e.error, errUsage} }
+
+// marked is an error that also matches a sentinel, which its text says in its own words.
+type marked struct {
+	text     string
+	sentinel error
+}
+
+func (e marked) Error() string { return e.text }
+
+func (e marked) Unwrap() error { return e.sentinel }
+
+// exitCode returns the code that stands for err. Where several would fit, the first of the table counts.
+func exitCode(ctx context.Context, err error) int {
+	if err == nil {
+		return exitGood
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return exitInterrupted
+	}
+	for _, c := range [...]struct {
+		sentinel error
+		code     int
+	}{
+		{errUsage, exitUsage},
+		{location.ErrScheme, exitUsage},
+		{retention.ErrEmptyPolicy, exitUsage},
+		{varve.ErrNoStore, exitNoStore},
+		{varve.ErrBusy, exitBusy},
+		{errIncomplete, exitIncomplete},
+		{errGaps, exitRestoreGaps},
+		{errOwners, exitRestoreGaps},
+		{varve.ErrDamaged, exitDamaged},
+	} {
+		if errors.Is(err, c.sentinel) {
+			return c.code
+		}
+	}
+	return exitFailed
+}
+
+// hint returns what may help somebody who met err; empty where nothing comes to mind.
+func hint(err error) string {
+	for _, h := range [...]struct {
+		sentinel error
+		text     string
+	}{
+		{location.ErrScheme, "a directory whose name has a colon is written ./a:b or with its absolute path"},
+		{errUsage, "varve help COMMAND explains the arguments"},
+		{varve.ErrNoStore, "is it a disk that is not mounted? To make a new store there, run varve init STORE, or backup with --init"},
+		{varve.ErrBusy, "another backup or forget of this series is running; try again when it has ended"},
+		{varve.ErrNoSnapshot, "varve snapshots lists what there is"},
+		{walk.ErrNoSource, "is it a disk that is not mounted? No snapshot was made"},
+		{retention.ErrClock, "correct the clock, or forget the snapshots with wrong times by their IDs; nothing was removed"},
+		{errGuarded, "--force removes it nevertheless"},
+		{errOwners, "run as root to restore owners, or leave them alone with --no-owner"},
+		{disk.ErrNoSpace, "varve forget makes room, also on a full disk"},
+		{disk.ErrNotEmpty, "a new store wants an empty directory"},
+		{errVerified, "another snapshot may hold a good copy of what is named above"},
+		{varve.ErrDamaged, "varve verify tells all that is damaged"},
+	} {
+		if errors.Is(err, h.sentinel) {
+			return h.text
+		}
+	}
+	return ""
+}
+
+// finish tells err, if any, and returns the exit code. With --json the error is an object, too.
+func (a *app) finish(ctx context.Context, err error, args []string) int {
+	code := exitCode(ctx, err)
+	if code == exitGood {
+		return code
+	}
+	text, help := describe(err), hint(err)
+	if code == exitInterrupted {
+		text, help = "interrupted", ""
+	}
+	if a.json || asksForJSON(args) {
+		a.screen.object(struct {
+			Error string `json:"error"`
+			Code  int    `json:"code"`
+			Hint  string `json:"hint,omitempty"`
+		}{text, code, help})
+		return code
+	}
+	a.screen.line("varve: " + strings.ReplaceAll(text, "\n", "\n  "))
+	if help != "" {
+		a.screen.line("hint: " + help)
+	}
+	return code
+}
+
+// asksForJSON reports whether --json is among arguments that could not be parsed.
+func asksForJSON(args []string) bool {
+	for _, arg := range args {
+		switch arg {
+		case "--":
+			return false
+		case "--json", "--json=true":
+			return true
+		}
+	}
+	return false
+}
+
+// describe returns the text of err for people: one line for each of several errors, nothing that a terminal would act on.
+func describe(err error) string {
+	lines := strings.Split(err.Error(), "\n")
+	for i := range lines {
+		lines[i] = plain(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"varve"
+	"varve/internal/location"
+	"varve/internal/retention"
+)
+
+// forgetting is one run of varve forget.
+type forgetting struct {
+	app    *app
+	filter filterFlags
+	policy retention.Policy
+	dryRun bool
+	force  bool
+}
+
+func (a *app) forgetCommand() *cobra.Command {
+	f := &forgetting{app: a}
+	c := &cobra.Command{
+		Use:   "forget [SNAPSHOT...]",
+		Short: "Remove snapshots, by a policy or by name",
+		Long: `Remove the snapshots that a policy does not keep, each series by itself, or those that are named. A policy never removes pinned snapshots,
+the newest good one of a series, or any dated in the future. -n prints the plan with a reason for every snapshot.`,
+		Example: `  varve forget -s /mnt/backup/store --keep-daily 7 --keep-weekly 4 --keep-monthly 12 -n
+  varve forget -s /mnt/backup/store --keep-days 30
+  varve forget -s /mnt/backup/store 3f9a12cd`,
+		Args: wants(cobra.ArbitraryArgs),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := f.checkUsage(args); err != nil {
+				return err
+			}
+			return a.withStore(c.Context(), func(p *location.Place) error { return f.run(c.Context(), p.Store, args) })
+		},
+	}
+	f.addPolicy(c)
+	c.Flags().BoolVarP(&f.dryRun, "dry-run", "n", false, "print the plan; change nothing")
+	c.Flags().BoolVar(&f.force, "force", false, "remove named snapshots though they are pinned or the last good one of a series")
+	f.filter.add(c)
+	return c
+}
+
+// addPolicy gives a command the flags of a policy.
+func (f *forgetting) addPolicy(c *cobra.Command) {
+	flags, p := c.Flags(), &f.policy
+	flags.Var(parsed(&p.Last, "N", retention.ParseCount), "keep-last", "keep the newest N, or unlimited")
+	spans := []string{"hourly", "daily", "weekly", "monthly", "yearly"}
+	for i, count := range []*int{&p.Hourly, &p.Daily, &p.Weekly, &p.Monthly, &p.Yearly} {
+		flags.Var(parsed(count, "N", retention.ParseCount), "keep-"+spans[i], "keep the newest snapshot of each of N "+spanNames[i])
+	}
+	flags.Var(parsed(&p.Within, "DURATION", retention.ParseDuration), "keep-within", "keep what is younger than this, such as 1y5m7d2h, than the newest")
+	withins := []*retention.Duration{&p.WithinHourly, &p.WithinDaily, &p.WithinWeekly, &p.WithinMonthly, &p.WithinYearly}
+	for i, duration := range withins {
+		flags.Var(parsed(duration, "DURATION", retention.ParseDuration), "keep-within-"+spans[i],
+			"keep the newest snapshot of each of the "+spanNames[i]+" within this duration")
+	}
+	flags.Var(&tagLists{&p.Tags}, "keep-tag", "keep what carries all tags of this comma-separated list (repeatable)")
+	flags.Var(parsed(&p.Days, "N", retention.ParseDays), "keep-days", "keep the last N calendar days, today included")
+}
+
+// spanNames are the spans of a policy, for people.
+var spanNames = [...]string{"hours", "days", "weeks", "months", "years"}
+
+// checkUsage refuses a run that says nothing, or two things at once.
+func (f *forgetting) checkUsage(args []string) error {
+	switch policy := !f.policy.Empty(); {
+	case policy && len(args) > 0:
+		return usagef("name snapshots or give a policy, not both")
+	case !policy && len(args) == 0:
+		return usagef("nothing to do: name snapshots, or give a policy that keeps at least one, such as --keep-daily 7")
+	case policy && f.force:
+		return usagef("--force goes with snapshots that are named")
+	}
+	return nil
+}
+
+func (f *forgetting) run(ctx context.Context, store varve.Store, args []string) error {
+	list, _, err := f.app.list(ctx, store, &f.filter)
+	if err != nil {
+		return err
+	}
+	var plan []retention.Decision
+	if len(args) > 0 {
+		plan, err = f.named(ctx, store, list, args)
+	} else {
+		plan, err = retention.Plan(list, f.policy, f.app.now())
+	}
+	if err != nil {
+		return err
+	}
+	var ids []varve.SnapshotID
+	for _, d := range plan {
+		if !d.Keep {
+			ids = append(ids, d.Snapshot.ID)
+		}
+	}
+	if err := f.print(plan); err != nil || f.dryRun || len(ids) == 0 {
+		return err
+	}
+	return store.Forget(ctx, ids...)
+}
+
+// named plans the removal of the snapshots that arguments name. Of a series the last good snapshot must stay, whatever the filters
+// hide.
+func (f *forgetting) named(ctx context.Context, store varve.Store, list []varve.Snapshot, args []string) ([]retention.Decision, error) {
+	found, err := f.app.snapshots(list, args)
+	if err != nil {
+		return nil, err
+	}
+	all, err := store.Snapshots(ctx)
+	if err != nil && !errors.Is(err, varve.ErrDamaged) { // which was told
+		return nil, err
+	}
+	good := map[string]int{}
+	for _, s := range all {
+		if s.State.Good() {
+			good[s.Series]++
+		}
+	}
+	var plan []retention.Decision
+	for _, s := range found {
+		if s.Pinned && !f.force {
+			return nil, marked{fmt.Sprintf("forget: snapshot %s is pinned", s.ID.Short()), errGuarded}
+		}
+		if s.State.Good() {
+			good[s.Series]--
+			if good[s.Series] == 0 && !f.force {
+				return nil, marked{fmt.Sprintf("forget: snapshot %s is the last good one of its series", s.ID.Short()), errGuarded}
+			}
+		}
+		plan = append(plan, retention.Decision{Snapshot: s, Reasons: []string{"named"}})
+	}
+	return plan, nil
+}
+
+// jsonDecision is what becomes of one snapshot, in JSON.
+type jsonDecision struct {
+	ID      varve.SnapshotID `json:"id"`
+	Time    time.Time        `json:"time"`
+	Series  string           `json:"series"`
+	Keep    bool             `json:"keep"`
+	Reasons []string         `json:"reasons"`
+}
+
+// print prints the plan. It comes before what it announces.
+func (f *forgetting) print(plan []retention.Decision) error {
+	a := f.app
+	if a.json {
+		all := []jsonDecision{}
+		for _, d := range plan {
+			all = append(all, jsonDecision{d.Snapshot.ID, d.Snapshot.Time, d.Snapshot.Series, d.Keep, d.Reasons})
+		}
+		return a.emit(all)
+	}
+	if !a.talks() && !f.dryRun {
+		return nil
+	}
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	for _, d := range plan {
+		word := "remove"
+		if d.Keep {
+			word = "keep"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", word, d.Snapshot.ID.Short(), a.timeText(d.Snapshot.Time), quote(d.Snapshot.Series),
+			plain(strings.Join(d.Reasons, ", ")))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return a.out.Flush()
+}

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"varve"
+	"varve/internal/digest"
+	"varve/internal/location"
+)
+
+// jobFlags say what is backed up, and how the snapshot is called.
+type jobFlags struct {
+	filesFrom string
+	tags      [][]string
+	host      string
+	series    string
+	pin       bool
+}
+
+// add gives a command the flags.
+func (f *jobFlags) add(c *cobra.Command) {
+	flags := c.Flags()
+	flags.StringVar(&f.filesFrom, "files-from", "", "take more sources from this `FILE`, one path a line; - is standard input")
+	flags.Var(&tagLists{&f.tags}, "tag", "give the snapshot these comma-separated tags (repeatable)")
+	flags.Var(parsed(&f.host, "NAME", label("host")), "host", "take this for the name of the host (default the system's)")
+	flags.Var(parsed(&f.series, "NAME", label("series")), "series", "the series of the snapshot (default host and sources)")
+	flags.BoolVar(&f.pin, "pin", false, "never let a retention policy remove the snapshot")
+}
+
+// label returns the parser of a name.
+func label(what string) func(string) (string, error) {
+	return func(text string) (string, error) { return text, checkLabel(what, text) }
+}
+
+// job is what one backup is about.
+type job struct {
+	// sources are relative to the root, sorted, each once.
+	sources []string
+	series  string
+	host    string
+	tags    []string
+	pin     bool
+}
+
+// job returns the job that flags and arguments describe.
+func (f *jobFlags) job(a *app, args []string) (*job, error) {
+	j := &job{host: f.host, series: f.series, tags: union(f.tags), pin: f.pin}
+	if j.host == "" {
+		host, err := a.host()
+		if err != nil || host == "" {
+			return nil, errors.Join(usagef("the name of this host is not known: give --host NAME"), err)
+		}
+		j.host = escape(host)
+	}
+	named, err := absolute(args)
+	if err != nil {
+		return nil, err
+	}
+	listed, err := f.listed(a.in)
+	if err != nil {
+		return nil, err
+	}
+	if len(named)+len(listed) == 0 {
+		return nil, usagef("no source: name at least one file or directory")
+	}
+	if j.series == "" {
+		if j.series, err = f.defaultSeries(j.host, named); err != nil {
+			return nil, err
+		}
+	}
+	for _, path := range unique(append(named, listed...)) {
+		j.sources = append(j.sources, strings.TrimPrefix(path, "/"))
+	}
+	return j, nil
+}
+
+// listed returns the absolute paths of the sources in the file of --files-from.
+func (f *jobFlags) listed(in io.Reader) ([]string, error) {
+	var text []byte
+	var err error
+	switch f.filesFrom {
+	case "":
+		return nil, nil
+	case "-":
+		text, err = io.ReadAll(in)
+	default:
+		text, err = os.ReadFile(f.filesFrom)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read list of sources: %w", err)
+	}
+	lines := strings.Split(string(text), "\n")
+	lines = slices.DeleteFunc(lines, func(line string) bool { return line == "" })
+	if len(lines) == 0 {
+		return nil, fmt.Errorf("list of sources %s is empty", f.filesFrom)
+	}
+	return absolute(lines)
+}
+
+// absolute returns paths as absolute ones, sorted and each once.
+func absolute(paths []string) ([]string, error) {
+	var all []string
+	for _, path := range paths {
+		if path == "" || strings.ContainsRune(path, 0) {
+			return nil, usagef("source %q: not a path", path)
+		}
+		abs, err := filepath.Abs(path)
+		if err != nil {
+			return nil, fmt.Errorf("source %s: %w", path, err)
+		}
+		all = append(all, abs)
+	}
+	return unique(all), nil
+}
+
+// unique sorts paths and drops those that come twice.
+func unique(paths []string) []string {
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// defaultSeries returns the host and what was named on the command line. A list of sources stands for its content, so that the series
+// goes on when a line is added.
+func (f *jobFlags) defaultSeries(host string, named []string) (string, error) {
+	var names []string
+	for _, path := range named {
+		names = append(names, escape(path))
+	}
+	if f.filesFrom == "-" {
+		names = append(names, "@-")
+	} else if f.filesFrom != "" {
+		list, err := filepath.Abs(f.filesFrom)
+		if err != nil {
+			return "", fmt.Errorf("list of sources: %w", err)
+		}
+		names = append(names, "@"+escape(list))
+	}
+	series := host + ":" + strings.Join(names, ",")
+	if len(series) <= maxLabel {
+		return series, nil
+	}
+	sum := digest.Sum([]byte(series))
+	cut := 900
+	for !utf8.RuneStart(series[cut]) {
+		cut--
+	}
+	return series[:cut] + "~" + hex.EncodeToString(sum[:8]), nil
+}
+
+// escape writes what a series could not hold, or what would make two lists of sources look the same, as % and two hexadecimal
+// digits.
+func escape(name string) string {
+	var b strings.Builder
+	for i := 0; i < len(name); {
+		_, n := utf8.DecodeRuneInString(name[i:])
+		piece := name[i : i+n]
+		if piece == "," || piece == "%" || !printable(piece) {
+			for _, c := range []byte(piece) {
+				fmt.Fprintf(&b, "%%%02X", c)
+			}
+		} else {
+			b.WriteString(piece)
+		}
+		i += n
+	}
+	return b.String()
+}
+
+// absolute returns the sources as absolute paths.
+func (j *job) absolute() []string {
+	var paths []string
+	for _, source := range j.sources {
+		paths = append(paths, "/"+source)
+	}
+	return paths
+}
+
+// checkOutside returns an error where a source is the store or lies in it: a store does not keep itself.
+func (j *job) checkOutside(spec string) error {
+	store, err := location.Path(spec)
+	if err != nil {
+		return err
+	}
+	store = realPath(store)
+	for _, path := range j.absolute() {
+		if within(realPath(path), store) {
+			return fmt.Errorf("source %s lies in the store", path)
+		}
+	}
+	return nil
+}
+
+// realPath returns path without symlinks, as far as it exists.
+func realPath(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real
+	}
+	if up := filepath.Dir(path); up != path {
+		return filepath.Join(realPath(up), filepath.Base(path))
+	}
+	return path
+}
+
+// within reports whether the absolute path lies in the absolute directory dir, or is it.
+func within(path, dir string) bool {
+	return varve.Within(strings.TrimPrefix(path, "/"), strings.TrimPrefix(dir, "/"))
+}

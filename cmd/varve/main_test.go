@@ -1,0 +1,157 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"varve": varveForTests})
+}
+
+// varveForTests is the program as scripts call it: VARVE_TEST_NOW sets the clock, VARVE_TEST_TTY makes both outputs terminals.
+func varveForTests() {
+	a := newApp()
+	if text := os.Getenv("VARVE_TEST_NOW"); text != "" {
+		now, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
+		a.now = func() time.Time { return now }
+	}
+	if os.Getenv("VARVE_TEST_TTY") != "" {
+		a.outTTY, a.errTTY = true, true
+	}
+	a.host = func() (string, error) { return "testhost", nil }
+	ctx, stop := a.watchSignals(os.Exit)
+	code := run(ctx, a, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireUniqueNames:  true,
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("TZ", "UTC")
+			env.Setenv("GORACE", "atexit_sleep_ms=0") // else every command under the race detector takes a second longer
+			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("VARVE_STORE", "")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code":   code,
+			"state":  state,
+			"silent": silent,
+			"mount":  mountTmpfs,
+			"lines":  lines,
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond == "mounts" {
+				return canMount()
+			}
+			return false, fmt.Errorf("unknown condition %s", cond)
+		},
+	})
+}
+
+// code runs a command that must end with the exit code given first.
+func code(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: code N COMMAND [ARG...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit, ok := err.(*exec.ExitError)
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// silent checks that the last command printed nothing at all.
+func silent(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: silent")
+	}
+	if out, errs := ts.ReadFile("stdout"), ts.ReadFile("stderr"); out+errs != "" {
+		ts.Fatalf("not silent: stdout %q, stderr %q", out, errs)
+	}
+}
+
+// lines checks how many lines the last command printed to standard output.
+func lines(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: lines N")
+	}
+	if got := strconv.Itoa(strings.Count(ts.ReadFile("stdout"), "\n")); got != args[0] {
+		ts.Fatalf("%s lines, want %s", got, args[0])
+	}
+}
+
+// state writes everything that lstat tells of a tree, access times left out, to a file.
+func state(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: state FILE DIR")
+	}
+	var b strings.Builder
+	root := ts.MkAbs(args[1])
+	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		var s syscall.Stat_t
+		if err := syscall.Lstat(path, &s); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(&b, "%s %d %o %d %d %d %d %v %v\n", path, s.Ino, s.Mode, s.Nlink, s.Uid, s.Gid, s.Size, s.Mtim, s.Ctim)
+		return err
+	})
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(b.String()), 0o644))
+}
+
+// mountTmpfs mounts a tmpfs for the time of the script.
+func mountTmpfs(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: mount DIR")
+	}
+	dir := ts.MkAbs(args[0])
+	ts.Check(syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"))
+	ts.Defer(func() { ts.Check(syscall.Unmount(dir, 0)) })
+}
+
+// canMount reports whether file systems can be mounted here; an error where not although everything must be tested.
+func canMount() (bool, error) {
+	dir, err := os.MkdirTemp("", "varve-mount")
+	if err != nil {
+		return false, err
+	}
+	defer os.Remove(dir)
+	if err = syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err == nil {
+		return true, syscall.Unmount(dir, 0)
+	}
+	if os.Getenv("VARVE_TEST_STRICT") == "1" {
+		return false, fmt.Errorf("mount tmpfs: %w", err)
+	}
+	return false, nil
+}

@@ -1,0 +1,267 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"varve"
+	"varve/internal/disk"
+	"varve/internal/disk/memfs"
+	"varve/internal/location"
+	"varve/internal/restore"
+)
+
+// restoring is one run of varve restore.
+type restoring struct {
+	app     *app
+	filter  filterFlags
+	target  string
+	inPlace bool
+	delete  bool
+	dryRun  bool
+	noOwner bool
+}
+
+func (a *app) restoreCommand() *cobra.Command {
+	r := &restoring{app: a}
+	c := &cobra.Command{
+		Use:   "restore SNAPSHOT[:PATH] (--target DIR | --in-place)",
+		Short: "Bring back a snapshot or a part of it",
+		Long: `Bring back a snapshot. With :PATH, what lies in the directory PATH lands in DIR, and a file PATH lands in DIR under its name. What is
+there already and right is left alone, what differs is replaced, and what the snapshot does not have stays unless --delete is given.`,
+		Example: `  varve restore -s /mnt/backup/store latest:/home/u -t /tmp/u
+  varve restore -s /mnt/backup/store 10D:/etc --in-place -n`,
+		Args: wants(cobra.ExactArgs(1)),
+		RunE: func(c *cobra.Command, args []string) error {
+			if (r.target != "") == r.inPlace {
+				return usagef("give either --target DIR or --in-place")
+			}
+			return a.withStore(c.Context(), func(p *location.Place) error {
+				return a.withPick(c.Context(), p.Store, &r.filter, args[0], func(o *opened) error { return r.run(c.Context(), p, o) })
+			})
+		},
+	}
+	flags := c.Flags()
+	flags.StringVarP(&r.target, "target", "t", "", "restore into this `DIR`, which is made if it does not exist")
+	flags.BoolVar(&r.inPlace, "in-place", false, "restore to where the files came from")
+	flags.BoolVar(&r.delete, "delete", false, "delete what the snapshot does not have, and print it")
+	flags.BoolVarP(&r.dryRun, "dry-run", "n", false, "print what would change; change nothing")
+	flags.BoolVar(&r.noOwner, "no-owner", false, "leave owners and groups alone")
+	r.filter.add(c)
+	return c
+}
+
+// run restores what was picked.
+func (r *restoring) run(ctx context.Context, p *location.Place, o *opened) error {
+	a := r.app
+	dir, err := r.dir(o)
+	if err != nil {
+		return err
+	}
+	if err := r.check(dir, p, o); err != nil {
+		return err
+	}
+	target, made, err := r.open(dir)
+	if err != nil {
+		return fmt.Errorf("restore into %s: %w", quote(dir), err)
+	}
+	if !o.snap.State.Good() {
+		a.warn("snapshot %s is incomplete: %s could not be read when it was made", o.snap.ID.Short(), count(o.snap.Skipped, "object", "objects"))
+	}
+	m := a.newMeter()
+	if o.path == "" {
+		m.expect(o.snap.Files+o.snap.Dirs, o.snap.Bytes)
+	}
+	t := &restoreReport{restoring: r, meter: m, dir: dir, made: made, failed: a.newLimited(), unkept: unkept{}}
+	t.begin()
+	uid := os.Geteuid()
+	var report restore.Report
+	err = a.watch(m, func() (err error) {
+		report, err = restore.Run(ctx, o.source, target, restore.Options{UID: uint32(uid), GID: uint32(os.Getegid()), Privileged: uid == 0,
+			NoOwner: r.noOwner, Delete: r.delete, DryRun: r.dryRun, Progress: t.event})
+		return err
+	})
+	t.close()
+	if err != nil {
+		return err
+	}
+	t.summary(&report)
+	return t.gaps(&report)
+}
+
+// dir returns the absolute path of the directory that the source of o is restored into.
+func (r *restoring) dir(o *opened) (string, error) {
+	if r.inPlace {
+		return "/" + o.base, nil
+	}
+	return filepath.Abs(r.target)
+}
+
+// check refuses what would harm the store, or the target.
+func (r *restoring) check(dir string, p *location.Place, o *opened) error {
+	target, store := realPath(dir), realPath(p.Path)
+	switch {
+	case within(target, store):
+		return fmt.Errorf("restore into %s: it lies in the store", quote(dir))
+	case r.delete && wouldDelete(o, target, store):
+		return fmt.Errorf("restore with --delete into %s: the store lies in what would be deleted", quote(dir))
+	case r.delete && !o.snap.State.Good():
+		return fmt.Errorf("restore with --delete: snapshot %s is incomplete: what it lacks would be deleted", o.snap.ID.Short())
+	}
+	return nil
+}
+
+// wouldDelete reports whether the store lies where a restore of o into target deletes what the snapshot has not: in the place of a
+// source. The snapshot never has the store itself.
+func wouldDelete(o *opened, target, store string) bool {
+	if !within(store, target) {
+		return false
+	}
+	below := strings.Trim(strings.TrimPrefix(store, target), "/")
+	place := strings.Trim(o.base+"/"+below, "/")
+	return slices.ContainsFunc(o.snap.Sources, func(source string) bool { return varve.Within(place, strings.Trim(source, "/")) })
+}
+
+// open opens the target, which is made where it is missing. In a dry run an empty directory in memory stands for one that would be
+// made.
+func (r *restoring) open(dir string) (target disk.FS, made bool, err error) {
+	target, err = r.app.open(dir)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return target, false, err
+	}
+	if r.dryRun {
+		return memfs.New(memfs.Options{}).Root(), true, nil
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, false, err
+	}
+	target, err = r.app.open(dir)
+	return target, true, err
+}
+
+// restoreReport tells what a restore does.
+type restoreReport struct {
+	*restoring
+	meter  *meter
+	dir    string
+	made   bool // the target did not exist
+	failed *limited
+	unkept unkept
+}
+
+// at returns the path on the target that people see.
+func (t *restoreReport) at(path string) string { return filepath.Join(t.dir, path) }
+
+// event takes what Run reports.
+func (t *restoreReport) event(e restore.Event) {
+	a := t.app
+	switch e.Action {
+	case restore.Failed:
+		if a.json {
+			a.emitEvent(t.json(e))
+			return
+		}
+		t.failed.warn("not restored", quote(t.at(e.Path)), describe(cause(e.Err)))
+		return
+	case restore.Unkept:
+		t.unkept.add(e.Aspect, e.Path)
+		return
+	}
+	t.meter.add(1, e.Bytes)
+	if e.Action == restore.Same {
+		return
+	}
+	if !(t.made && e.Path == "") { // which begin has told
+		t.tell(e)
+	}
+}
+
+// begin tells that the target does not exist.
+func (t *restoreReport) begin() {
+	if t.made {
+		t.tell(restore.Event{Action: restore.Create})
+	}
+}
+
+// tell prints one change if that is wanted.
+func (t *restoreReport) tell(e restore.Event) {
+	a := t.app
+	switch {
+	case a.json:
+		a.emitEvent(t.json(e))
+	case t.dryRun, a.verbose > 0, e.Action == restore.Delete && !a.quiet:
+		t.print(e)
+	}
+}
+
+// print prints one change.
+func (t *restoreReport) print(e restore.Event) {
+	differs := e.Aspect
+	if e.Action != restore.Replace && e.Action != restore.Update {
+		differs = 0
+	}
+	t.app.printf("%s %s\n", e.Action, change(quote(t.at(e.Path)), differs))
+}
+
+func (t *restoreReport) json(e restore.Event) jsonEvent {
+	p := rawPath(t.at(e.Path))
+	return jsonEvent{Event: e.Action.String(), jsonPath: &p, Error: errorText(e.Err), Aspects: aspectWords(e.Aspect)}
+}
+
+// close tells what was counted rather than told.
+func (t *restoreReport) close() {
+	t.failed.close("could not be restored")
+	for _, u := range t.unkept.sorted() {
+		u.example = strings.TrimPrefix(t.at(u.example), "/")
+		if t.app.json {
+			t.app.emitEvent(u.json())
+			continue
+		}
+		t.app.warn("not restored: %s", u.text())
+	}
+}
+
+// summary tells what was done.
+func (t *restoreReport) summary(r *restore.Report) {
+	a := t.app
+	if a.json {
+		a.emitEvent(struct {
+			Event  string `json:"event"`
+			DryRun bool   `json:"dry_run"`
+			restore.Report
+			Seconds float64 `json:"seconds"`
+		}{"summary", t.dryRun, *r, t.meter.elapsed().Seconds()})
+		return
+	}
+	if !a.talks() {
+		return
+	}
+	a.printf("%s, %s: %d created, %d replaced, %d updated, %d deleted, %d the same; %s written in %s\n",
+		count(r.Files, "file", "files"), count(r.Dirs, "directory", "directories"), r.Created, r.Replaced, r.Updated, r.Deleted, r.Same, sizeText(r.Bytes), durationText(t.meter.elapsed()))
+}
+
+// gaps returns an error where not everything came back.
+func (t *restoreReport) gaps(r *restore.Report) error {
+	switch {
+	case r.Failed > 0:
+		return marked{"restore incomplete: " + count(r.Failed, "object", "objects") + " could not be restored", errGaps}
+	case r.Unkept == 0:
+		return nil
+	}
+	sentinel := errGaps
+	text := "restore incomplete: of " + count(r.Unkept, "object", "objects") + " not all metadata could be restored"
+	for aspect := range t.unkept {
+		if aspect&varve.Owner != 0 && os.Geteuid() != 0 {
+			sentinel = errOwners
+		}
+	}
+	return marked{text, sentinel}
+}

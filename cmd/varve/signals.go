@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// watchSignals returns a context that the first SIGINT or SIGTERM cancels. The second calls exit. SIGUSR1 goes to a.signals. stop
+// ends all of it.
+func (a *app) watchSignals(exit func(int)) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ends := make(chan os.Signal, 2)
+	signal.Notify(ends, syscall.SIGINT, syscall.SIGTERM)
+	signal.Notify(a.signals, syscall.SIGUSR1)
+	done := make(chan struct{})
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		for count := 0; ; count++ {
+			select {
+			case <-done:
+				return
+			case <-ends:
+				cancel()
+				if count > 0 {
+					exit(exitInterrupted)
+				}
+			}
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(ends)
+		signal.Stop(a.signals)
+		close(done)
+		<-finished
+		cancel()
+	}
+}

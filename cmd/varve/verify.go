@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"varve"
+	"varve/internal/location"
+)
+
+func (a *app) verifyCommand() *cobra.Command {
+	var filter filterFlags
+	structure := false
+	c := &cobra.Command{
+		Use:   "verify [SNAPSHOT...]",
+		Short: "Check that snapshots are what was saved",
+		Long: `Check all snapshots, or those that are named: that every file is there, unaltered, and has the content it was saved with. What is
+damaged is printed, and the exit code is 4.`,
+		Example: `  varve verify -s /mnt/backup/store
+  varve verify -s /mnt/backup/store --structure latest`,
+		Args: wants(cobra.ArbitraryArgs),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.withStore(c.Context(), func(p *location.Place) error {
+				return a.verify(c.Context(), p, &filter, args, structure)
+			})
+		},
+	}
+	c.Flags().BoolVar(&structure, "structure", false, "do not read the content of files")
+	filter.add(c)
+	return c
+}
+
+func (a *app) verify(ctx context.Context, p *location.Place, filter *filterFlags, args []string, structure bool) error {
+	opts := varve.VerifyOptions{StructureOnly: structure}
+	whole := len(args) == 0 && filter.empty()
+	if !whole {
+		list, err := a.toVerify(ctx, p.Store, filter, args)
+		if err != nil {
+			return err
+		}
+		for _, s := range list {
+			opts.Snapshots = append(opts.Snapshots, s.ID)
+		}
+	}
+	m := a.newMeter()
+	opts.Progress = func(e varve.Event) {
+		if e.Kind == varve.Damage {
+			a.finding(e)
+			return
+		}
+		m.add(1, e.Bytes)
+	}
+	var report varve.VerifyReport
+	err := a.watch(m, func() (err error) {
+		report, err = p.Store.Verify(ctx, opts)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	a.verified(&report, m)
+	if report.Damage > 0 {
+		return marked{fmt.Sprintf("verify %s: %s", p.Path, count(report.Damage, "finding", "findings")), errVerified}
+	}
+	return nil
+}
+
+// toVerify returns the snapshots that were asked for; at least one.
+func (a *app) toVerify(ctx context.Context, store varve.Store, filter *filterFlags, args []string) ([]varve.Snapshot, error) {
+	list, err := store.Snapshots(ctx)
+	if err != nil && !errors.Is(err, varve.ErrDamaged) { // which Verify tells
+		return nil, err
+	}
+	list = filter.apply(list)
+	if len(args) > 0 {
+		return a.snapshots(list, args)
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("verify: no snapshot fits: %w", varve.ErrNoSnapshot)
+	}
+	return list, nil
+}
+
+// finding prints one thing that is damaged. Its path is relative to the store.
+func (a *app) finding(e varve.Event) {
+	if a.json {
+		p := rawPath(e.Path)
+		a.emitEvent(jsonEvent{Event: "damage", jsonPath: &p, Error: errorText(e.Err)})
+		return
+	}
+	where := ""
+	if e.Path != "" {
+		where = quote(e.Path) + ": "
+	}
+	a.screen.clear()
+	a.printf("damaged: %s%s\n", where, describe(e.Err))
+}
+
+// verified tells what was checked.
+func (a *app) verified(r *varve.VerifyReport, m *meter) {
+	if a.json {
+		a.emitEvent(struct {
+			Event string `json:"event"`
+			varve.VerifyReport
+			Seconds float64 `json:"seconds"`
+		}{"summary", *r, m.elapsed().Seconds()})
+		return
+	}
+	if a.talks() {
+		a.printf("%s, %s, %s checked in %s: %s\n", count(r.Snapshots, "snapshot", "snapshots"), count(r.Files, "file", "files"), sizeText(r.Bytes),
+			durationText(m.elapsed()), count(r.Damage, "finding", "findings"))
+	}
+}
