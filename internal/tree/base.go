@@ -3,6 +3,7 @@ package tree
 import (
 	"fmt"
 	"io"
+	"sync"
 
 	"varve"
 	"varve/internal/compare"
@@ -17,9 +18,11 @@ type base struct {
 	next     func() (*varve.Entry, error) // io.EOF at the end
 	close    func() error
 
-	at   *varve.Entry // the entry that comes next; nil at the end
-	pos  int          // its position
-	used bitmap       // the positions that something was linked to
+	at  *varve.Entry // the entry that comes next; nil at the end
+	pos int          // its position, counted from 1
+
+	mu   sync.Mutex
+	used bitmap // the positions that something was linked to
 
 	index *movedIndex // where to find files that are now elsewhere; nil for a partial
 }
@@ -34,6 +37,27 @@ func (b *bitmap) add(i int) {
 		*b = append(*b, 0)
 	}
 	(*b)[i>>6] |= 1 << (i & 63)
+}
+
+func (b bitmap) remove(i int) { b[i>>6] &^= 1 << (i & 63) }
+
+// claim takes the entry at pos for a link, and reports whether nobody had. Every file of a base is linked to once at the most, so
+// that files which are separate at the source stay so.
+func (b *base) claim(pos int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.used.has(pos) {
+		return false
+	}
+	b.used.add(pos)
+	return true
+}
+
+// unclaim gives back what claim took.
+func (b *base) unclaim(pos int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.used.remove(pos)
 }
 
 // advance moves to the first entry that does not come before path, and reports whether it is path.
@@ -66,6 +90,7 @@ func (b *base) advance(path string) (bool, error) {
 // candidate is a file of a base that a new snapshot may link to.
 type candidate struct {
 	base  *base
+	pos   int
 	entry varve.Entry
 	// proven says that the source's file is known to be unchanged; else its content has to be compared.
 	proven bool
@@ -88,12 +113,11 @@ func (s *save) candidates(e *varve.Entry) (list []candidate, like *candidate) {
 			b.next, b.at = nil, nil
 			continue
 		}
-		if !found || b.used.has(b.pos) {
+		if !found {
 			continue
 		}
-		if c, ok := suits(b, b.at, e); ok {
-			b.used.add(b.pos)
-			list = append(list, c)
+		if proven, ok := suits(b.at, e); ok {
+			list = append(list, candidate{b, b.pos, *b.at, proven})
 		} else if b.at.Kind == varve.Regular && e.Kind == varve.Regular && e.Size >= minClone {
 			like = &candidate{base: b, entry: *b.at}
 		}
@@ -104,20 +128,17 @@ func (s *save) candidates(e *varve.Entry) (list []candidate, like *candidate) {
 	return list, like
 }
 
-// suits reports whether e may be linked to the entry o of b.
-func suits(b *base, o, e *varve.Entry) (candidate, bool) {
-	if o.Kind != e.Kind || compare.Aspects(o, e)&sides != 0 {
-		return candidate{}, false
+// suits reports whether e may be linked to the entry o of a base, and whether it is proven that their content is the same.
+func suits(o, e *varve.Entry) (proven, ok bool) {
+	switch {
+	case o.Kind != e.Kind || e.Kind == varve.Dir || compare.Aspects(o, e)&sides != 0:
+		return false, false
+	case e.Kind != varve.Regular || compare.Unchanged(o, e):
+		return true, true
 	}
 	// Files that are separate at the source must not come to share an inode because two names of the base do.
 	alone := o.SameAs == "" && o.Marks&varve.Linked == 0
-	if e.Kind != varve.Regular {
-		return candidate{b, *o, true}, alone && e.Kind != varve.Dir
-	}
-	if compare.Unchanged(o, e) {
-		return candidate{b, *o, true}, true
-	}
-	return candidate{b, *o, false}, alone && o.Size == e.Size && e.Size > 0
+	return false, alone && o.Size == e.Size && e.Size > 0
 }
 
 // fault says in what way the store's copy of o, info, is not what the manifest says; empty where it is. Bit rot under the same size

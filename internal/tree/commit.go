@@ -84,23 +84,65 @@ func (v *save) seal(series disk.FS) error {
 	if err := p.pages.Finish(record, root); err != nil {
 		return err
 	}
-	if err := p.dir.SyncAll(); err != nil {
-		return err
+	return p.settle()
+}
+
+// settle makes everything durable. Where that fails nobody knows what is on the disk and what only seems to be: the system may take
+// for written what it could not write. So the manifest first gets a name by which no later run builds on it.
+func (p *partial) settle() error {
+	err := p.dir.Rename(partialManifest, p.dir, sealedManifest)
+	if err == nil {
+		err = p.dir.SyncAll()
 	}
-	err = p.file.Sync()
+	if err == nil {
+		err = p.file.Sync()
+	}
 	err = errors.Join(err, p.file.Close())
 	p.file = nil
 	return err
 }
 
-// freeName returns a name for the snapshot that no other has.
+// freeName returns a name for the snapshot that no other has, nor one whose commit or removal was interrupted: its manifest would
+// come to stand for the new directory.
 func (v *save) freeName(series disk.FS) (string, error) {
 	names, err := series.Names()
+	if err != nil {
+		return "", err
+	}
 	taken := map[string]bool{}
 	for _, n := range names {
 		taken[n.Name] = true
 	}
-	return v.store.snapshotName(v.snap.Time, func(name string) bool { return taken[name] }), err
+	if err := v.store.within(manifestsDir, func(dir disk.FS) error { return v.promised(dir, taken) }); err != nil {
+		return "", err
+	}
+	return v.store.snapshotName(v.snap.Time, func(name string) bool { return taken[name] }), nil
+}
+
+// promised adds the names that manifests give to snapshots which were not there when the run began.
+func (v *save) promised(dir disk.FS, taken map[string]bool) error {
+	names, err := dir.Names()
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if v.listed[n.Name] || !isID(n.Name) {
+			continue
+		}
+		m, err := openManifest(dir, n.Name)
+		if errors.Is(err, varve.ErrDamaged) || errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		_, name := splitLocation(m.snap.Location)
+		taken[name] = true
+		if err := m.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // publish gives manifest and directory their names.
@@ -108,7 +150,7 @@ func (v *save) publish(series disk.FS) error {
 	_, name := splitLocation(v.snap.Location)
 	p := v.partial
 	err := v.store.within(manifestsDir, func(dir disk.FS) error {
-		if err := p.dir.Rename(partialManifest, dir, p.id.String()); err != nil {
+		if err := p.dir.Rename(sealedManifest, dir, p.id.String()); err != nil {
 			return err
 		}
 		return dir.Sync()

@@ -40,7 +40,7 @@ func (s *Store) Forget(ctx context.Context, ids ...varve.SnapshotID) error {
 		for n < len(todo) && todo[n].Series == todo[0].Series {
 			n++
 		}
-		if err := s.forgetOf(ctx, todo[:n], all, ids); err != nil {
+		if err := s.forgetOf(ctx, todo[:n]); err != nil {
 			return fmt.Errorf("forget: %w", err)
 		}
 		todo = todo[n:]
@@ -49,7 +49,7 @@ func (s *Store) Forget(ctx context.Context, ids ...varve.SnapshotID) error {
 }
 
 // forgetOf removes snapshots of one series.
-func (s *Store) forgetOf(ctx context.Context, snaps, all []varve.Snapshot, ids []varve.SnapshotID) (err error) {
+func (s *Store) forgetOf(ctx context.Context, snaps []varve.Snapshot) (err error) {
 	series := snaps[0].Series
 	lease, err := s.lock(series)
 	if err != nil {
@@ -69,16 +69,41 @@ func (s *Store) forgetOf(ctx context.Context, snaps, all []varve.Snapshot, ids [
 			return fmt.Errorf("snapshot %s: %w", snap.ID.Short(), err)
 		}
 	}
-	var left *varve.Snapshot
-	for i := range all {
-		if a := &all[i]; a.Series == series && !slices.Contains(ids, a.ID) && (left == nil || a.Seq > left.Seq) {
-			left = a
-		}
+	if err := s.dropLeftovers(series); err != nil {
+		return err
+	}
+	left, err := s.newestOf(ctx, series)
+	if err != nil {
+		return err
 	}
 	if left != nil {
 		return s.pointLatest(series, dir, *left)
 	}
 	return s.dropSeries(series, dir)
+}
+
+// dropLeftovers removes what interrupted runs of a series left: they may be what fills the disk, and would keep the content of what
+// is forgotten.
+func (s *Store) dropLeftovers(series string) error {
+	names, err := s.leftovers(series)
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	return s.removePartials(names)
+}
+
+// newestOf returns the newest snapshot of a series whose lease is held; nil where there is none.
+func (s *Store) newestOf(ctx context.Context, series string) (newest *varve.Snapshot, err error) {
+	all, err := s.Snapshots(ctx)
+	if err != nil && !errors.Is(err, varve.ErrDamaged) {
+		return nil, err
+	}
+	for i := range all {
+		if a := &all[i]; a.Series == series && (newest == nil || a.Seq > newest.Seq) {
+			newest = a
+		}
+	}
+	return newest, nil
 }
 
 // forget removes one snapshot.
@@ -149,13 +174,13 @@ func (s *Store) emptyTrash() error {
 // pointLatest makes the symlink latest name snap.
 func (s *Store) pointLatest(series string, dir disk.FS, snap varve.Snapshot) error {
 	_, name := splitLocation(snap.Location)
-	if info, err := dir.Lookup(latestLink); err == nil && info.Target == name {
-		return nil
-	}
 	tmp := "tmp-" + latestLink + "-" + seriesDir(series)
 	return s.within(locksDir, func(locks disk.FS) error {
 		if err := locks.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
+		}
+		if info, err := dir.Lookup(latestLink); err == nil && info.Target == name {
+			return nil
 		}
 		if err := locks.Symlink(tmp, name); err != nil {
 			return err

@@ -176,18 +176,10 @@ func (s *Store) snapshotBase(snap *varve.Snapshot) (*base, error) {
 	return b, nil
 }
 
-// findBases opens what the new snapshot may link to: the newest good snapshot of the series, whatever its age, else that of another
-// series of the host; a newer one that is incomplete; and what interrupted runs left.
+// findBases opens what the new snapshot may link to: the newest good snapshot of the series, whatever its age; a newer one that is
+// incomplete; what interrupted runs left; and, for a series that begins, the newest good snapshots of the host's other series.
 func (v *save) findBases(all []varve.Snapshot) error {
-	good, newest := v.newest(all)
-	var list []*varve.Snapshot
-	if good != nil {
-		list = append(list, good)
-	}
-	if newest != nil && newest != good {
-		list = append(list, newest)
-	}
-	for _, snap := range list {
+	for _, snap := range v.earlier(all) {
 		b, err := v.store.snapshotBase(snap)
 		if err != nil {
 			v.report(varve.Event{Kind: varve.Damage, Path: snap.Location, Err: err})
@@ -208,14 +200,19 @@ func (v *save) findBases(all []varve.Snapshot) error {
 	return nil
 }
 
-// newest returns the newest good snapshot to build on, and the newest one of the series in any state.
-func (v *save) newest(all []varve.Snapshot) (good, newest *varve.Snapshot) {
-	var other *varve.Snapshot
-	for i := range all {
+// maxOthers is how many other series a series that begins may link to.
+const maxOthers = 4
+
+// earlier returns the snapshots to build on, the best first. all is ordered by time.
+func (v *save) earlier(all []varve.Snapshot) (list []*varve.Snapshot) {
+	var good, newest *varve.Snapshot
+	var others []*varve.Snapshot
+	for i := len(all) - 1; i >= 0; i-- {
 		s := &all[i]
 		if s.Series != v.opts.Series {
-			if s.State.Good() && s.Host == v.opts.Host {
-				other = s
+			known := slices.ContainsFunc(others, func(o *varve.Snapshot) bool { return o.Series == s.Series })
+			if s.State.Good() && s.Host == v.opts.Host && !known && len(others) < maxOthers {
+				others = append(others, s)
 			}
 			continue
 		}
@@ -226,8 +223,14 @@ func (v *save) newest(all []varve.Snapshot) (good, newest *varve.Snapshot) {
 			good = s
 		}
 	}
-	if good == nil && newest == nil {
-		good = other
+	if newest == nil {
+		return others
 	}
-	return good, newest
+	if good != nil {
+		list = append(list, good)
+	}
+	if newest != good {
+		list = append(list, newest)
+	}
+	return list
 }

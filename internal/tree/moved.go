@@ -64,7 +64,7 @@ func (m *movedIndex) build() error {
 }
 
 // maxMentions is how many entries with the same key are looked at.
-const maxMentions = 64
+const maxMentions = 32
 
 // find returns the positions of the entries in list with this key.
 func find(list []mention, key uint32) []mention {
@@ -76,55 +76,54 @@ func find(list []mention, key uint32) []mention {
 	return list[i:n]
 }
 
-// movedCandidates returns a file of a base that lay elsewhere and may be what is now e. Every file of a base is linked to once at
-// the most, so that files which are separate at the source stay so.
+// movedCandidates returns the files of a base that lay elsewhere and of which one may be what is now e.
 func (s *save) movedCandidates(e *varve.Entry) []candidate {
 	for _, b := range s.bases {
 		m := b.index
 		if m == nil || e.MTime.Sec > m.time.Sec {
 			continue
 		}
-		c, ok, err := b.lookMoved(e)
+		list, err := b.lookMoved(e)
 		if err != nil {
 			s.report(varve.Event{Kind: varve.Damage, Path: e.Path, Err: err})
 			b.index = nil
 			continue
 		}
-		if ok {
-			return []candidate{c}
+		if len(list) > 0 {
+			return list
 		}
 	}
 	return nil
 }
 
-// lookMoved looks for e in b: first by inode, then by size and time alone.
-func (b *base) lookMoved(e *varve.Entry) (candidate, bool, error) {
+// lookMoved looks for e in b: by inode, or else by size and time alone.
+func (b *base) lookMoved(e *varve.Entry) ([]candidate, error) {
 	m := b.index
 	if !m.built {
 		if err := m.build(); err != nil {
-			return candidate{}, false, err
+			return nil, err
 		}
 	}
-	hits := find(m.byTime, m.key(0, e))
 	if e.Stamp.Ino != 0 {
-		hits = slices.Concat(find(m.byNode, m.key(e.Stamp.Ino, e)), hits)
+		list, err := b.matching(find(m.byNode, m.key(e.Stamp.Ino, e)), e)
+		if len(list) > 0 || err != nil {
+			return list, err
+		}
 	}
+	return b.matching(find(m.byTime, m.key(0, e)), e)
+}
+
+// matching returns those of the entries found that e may be linked to.
+func (b *base) matching(hits []mention, e *varve.Entry) (list []candidate, err error) {
 	for _, hit := range hits {
-		if b.used.has(int(hit.pos) + 1) {
-			continue
-		}
-		o, err := m.reader.Get(manifest.Pos(hit.pos))
+		o, err := b.index.reader.Get(manifest.Pos(hit.pos))
 		if err != nil {
-			return candidate{}, false, err
+			return nil, err
 		}
-		c, ok := suits(b, &o, e)
-		if !ok {
-			continue
+		if proven, ok := suits(&o, e); ok {
+			// Equal inode and change time mean nothing on another device.
+			list = append(list, candidate{b, int(hit.pos) + 1, o, proven && o.Stamp.Dev == e.Stamp.Dev})
 		}
-		// Equal inode and change time mean nothing on another device.
-		c.proven = c.proven && o.Stamp.Dev == e.Stamp.Dev
-		b.used.add(int(hit.pos) + 1)
-		return c, true, nil
 	}
-	return candidate{}, false, nil
+	return list, nil
 }

@@ -34,6 +34,7 @@ type save struct {
 	noClones atomic.Bool            // set by the first clone that the file system refuses
 	firsts   map[string]varve.Entry // what later hard links need of the first one
 	stale    []string               // partials that interrupted runs left
+	listed   map[string]bool        // the names of the manifests of all snapshots when the run began
 	trail    *place.Trail
 	finished []*place.Dir // directories that nothing more comes into
 }
@@ -86,7 +87,10 @@ func (v *save) begin() error {
 	if err != nil {
 		return err
 	}
-	v.snap = v.describe(id, all)
+	v.snap, v.listed = v.describe(id, all), map[string]bool{}
+	for i := range all {
+		v.listed[all[i].ID.String()] = true
+	}
 	if err := v.findBases(all); err != nil {
 		return err
 	}
@@ -276,7 +280,10 @@ func (v *save) finish(dirs []*place.Dir) error {
 		if err != nil {
 			return err
 		}
-		_, err = place.Metadata(place.Named{Dir: at, Name: "."}, &d.Late, d.LateSides)
+		unkept, err := place.Metadata(place.Named{Dir: at, Name: "."}, &d.Late, d.LateSides)
+		if err == nil && unkept != 0 { // the manifest says otherwise already
+			err = fmt.Errorf("directory /%s: %s cannot be set", d.Path, unkept)
+		}
 		dir.Done()
 		if err = errors.Join(err, dir.Drop()); err != nil {
 			return err

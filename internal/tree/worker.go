@@ -138,7 +138,13 @@ func (w *worker) link(c *candidate, e *varve.Entry) (bool, error) {
 		}
 		return false, nil
 	}
+	if !c.base.claim(c.pos) {
+		return false, nil
+	}
 	err = at.Link(o.Name(), w.at, e.Name())
+	if err != nil {
+		c.base.unclaim(c.pos)
+	}
 	switch {
 	case err == nil:
 	case errors.Is(err, disk.ErrTooManyLinks), errors.Is(err, disk.ErrUnsupported), errors.Is(err, disk.ErrCrossDevice),
