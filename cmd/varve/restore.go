@@ -28,6 +28,7 @@ type restoring struct {
 	delete  bool
 	dryRun  bool
 	noOwner bool
+	sync    bool
 }
 
 func (a *app) restoreCommand() *cobra.Command {
@@ -54,6 +55,7 @@ there already and right is left alone, what differs is replaced, and what the sn
 	flags.BoolVar(&r.inPlace, "in-place", false, "restore to where the files came from")
 	flags.BoolVar(&r.delete, "delete", false, "delete what the snapshot does not have, and print it")
 	flags.BoolVarP(&r.dryRun, "dry-run", "n", false, "print what would change; change nothing")
+	flags.BoolVar(&r.sync, "sync", false, "end only when the disk has taken everything")
 	flags.BoolVar(&r.noOwner, "no-owner", false, "leave owners and groups alone")
 	r.filter.add(c)
 	return c
@@ -86,7 +88,7 @@ func (r *restoring) run(ctx context.Context, p *location.Place, o *opened) error
 	var report restore.Report
 	err = a.watch(m, func() (err error) {
 		report, err = restore.Run(ctx, o.source, target, restore.Options{UID: uint32(uid), GID: uint32(os.Getegid()), Privileged: uid == 0,
-			NoOwner: r.noOwner, Delete: r.delete, DryRun: r.dryRun, Progress: t.event})
+			NoOwner: r.noOwner, Delete: r.delete, DryRun: r.dryRun, Sync: r.sync, Progress: t.event})
 		return err
 	})
 	t.close()

@@ -1,6 +1,7 @@
 package parallel
 
 import (
+	"fmt"
 	"iter"
 
 	"varve"
@@ -22,15 +23,24 @@ const (
 // Window is a number of groups under way that keeps a few goroutines busy and memory small.
 const Window = 48
 
-// Groups cuts a sequence in listing order into groups. An error of the sequence is yielded as it comes and ends it.
+// Groups cuts a sequence in listing order into groups. An error of the sequence is yielded as it comes and ends it, and so does an
+// entry that is not in order; those with Err have no order, since a directory comes again in the place of its listing.
 func Groups(entries iter.Seq2[varve.Entry, error]) iter.Seq2[Group, error] {
 	return func(yield func(Group, error) bool) {
 		var now Group
 		size := int64(0)
+		last, met := "", false
 		for e, err := range entries {
 			if err != nil {
 				yield(Group{}, err)
 				return
+			}
+			if e.Err == nil {
+				if met && varve.ComparePaths(last, e.Path) >= 0 {
+					yield(Group{}, fmt.Errorf("source yields %q after %q: not in listing order", e.Path, last))
+					return
+				}
+				met, last = true, e.Path
 			}
 			dir := e.Parent()
 			full := len(now.Entries) >= maxGroup || size >= maxGroupBytes

@@ -14,6 +14,7 @@ import (
 // make makes the object e under its name, or, where something is there, under another name that then replaces it.
 func (w *worker) make(e *varve.Entry, action Action, differ varve.Aspect) error {
 	if w.run.opts.DryRun {
+		w.run.remake(e)
 		w.run.tell(Event{Action: action, Path: e.Path, Bytes: e.Size, Aspect: differ})
 		return nil
 	}
@@ -38,6 +39,22 @@ func (w *worker) make(e *varve.Entry, action Action, differ varve.Aspect) error 
 	}
 	w.run.tell(Event{Action: action, Path: e.Path, Bytes: e.Size, Aspect: differ})
 	return nil
+}
+
+// remake remembers in a dry run that e would be another object than what is there now.
+func (r *run) remake(e *varve.Entry) {
+	if e.Marks&varve.Linked != 0 {
+		r.mu.Lock()
+		r.remade[e.Path] = true
+		r.mu.Unlock()
+	}
+}
+
+// remakes reports whether path is one that remake was told of.
+func (r *run) remakes(path string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.remade[path]
 }
 
 // needed returns the aspects of e that have to be set on a new object.
@@ -154,7 +171,7 @@ func (w *worker) link(e *varve.Entry) error {
 // alike reports whether what is there is the same object as e.SameAs.
 func (w *worker) alike(e *varve.Entry) (bool, disk.Info, error) {
 	info, err := w.at.Lookup(e.Name())
-	if err != nil {
+	if err != nil || w.run.remakes(e.SameAs) {
 		return false, info, err
 	}
 	first := varve.Entry{Path: e.SameAs}
@@ -184,7 +201,10 @@ func (r *run) finish(dirs []*target) error {
 		dir := r.held.At(t.Path)
 		at, err := dir.Use()
 		if err == nil {
-			err = errors.Join(r.deleteExtras(at, t), r.settleDir(at, t))
+			w := worker{run: r, target: t, at: at}
+			if err = w.lookOnce(); err == nil {
+				err = errors.Join(r.deleteExtras(at, t), r.settleDir(at, t))
+			}
 			dir.Done()
 		}
 		if err = errors.Join(err, dir.Drop()); err != nil {
@@ -199,7 +219,7 @@ func (r *run) finish(dirs []*target) error {
 
 // deleteExtras removes what t holds and the source has not.
 func (r *run) deleteExtras(at disk.FS, t *target) error {
-	if t.wants == nil || t.Fresh {
+	if t.wants == nil || t.Fresh || r.spared(t.Path) {
 		return nil
 	}
 	names, err := at.Names()
@@ -207,10 +227,13 @@ func (r *run) deleteExtras(at disk.FS, t *target) error {
 		return err
 	}
 	for _, n := range names {
-		if t.wants[n.Name] {
+		if t.wants[n.Name] || !t.names[n.Name] {
 			continue
 		}
 		path := varve.Join(t.Path, n.Name)
+		if r.spared(path) {
+			continue
+		}
 		if !r.opts.DryRun {
 			if err := disk.RemoveAll(at, n.Name, r.opts.Workers); err != nil {
 				r.fail(path, err)
@@ -241,10 +264,12 @@ func (r *run) settleDir(at disk.FS, t *target) error {
 		if differ, err = dirDiffers(at, &info, e, r.opts.NoOwner); err != nil {
 			return err
 		}
+		if t.differed != 0 { // what comes from putting things into it is not worth telling
+			r.tell(Event{Action: Update, Path: t.Path, Aspect: t.differed})
+		}
 		if differ == 0 {
 			return nil
 		}
-		r.tell(Event{Action: Update, Path: t.Path, Aspect: differ})
 		todo = differ
 	} else if len(e.Xattrs) == 0 {
 		todo &^= varve.Xattrs

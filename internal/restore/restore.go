@@ -30,6 +30,8 @@ type Options struct {
 	Delete bool
 	// DryRun changes nothing and reports what would change.
 	DryRun bool
+	// Sync makes what was restored durable before Run returns.
+	Sync bool
 	// Workers is the number of goroutines; 0 for a number that suits local disks.
 	Workers int
 	// Progress, where set, is told of every entry, by one goroutine at a time.
@@ -106,16 +108,33 @@ type run struct {
 	targets  map[string]*target // of the directories that are not finished
 	later    []varve.Entry      // hard-linked files whose flags come last: an immutable one could not be linked to
 	failed   map[string]bool    // first hard links that could not be restored
+	claimed  map[inode]bool     // objects with several names that were there and stay, guarded by mu
+	unread   map[string]bool    // what the source could not read, guarded by mu
+	remade   map[string]bool    // first hard links that a dry run would make anew, guarded by mu
+}
+
+// inode identifies an object of the target.
+type inode struct{ dev, ino uint64 }
+
+// claim makes the object with this stamp that of one group of hard links, and reports whether it was not another's.
+func (r *run) claim(s varve.Stamp) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	key := inode{s.Dev, s.Ino}
+	free := !r.claimed[key]
+	r.claimed[key] = true
+	return free
 }
 
 // Run restores src into target, which it takes over and closes. Entries that cannot be restored are reported and counted as
-// Failed; an error says that the whole could not go on. Without either, everything is there, exact and durable.
+// Failed; an error says that the whole could not go on. Without either, everything is there and exact; with Sync, it is durable too.
 func Run(ctx context.Context, src varve.Source, dir disk.FS, opts Options) (Report, error) {
 	if opts.Workers == 0 {
 		opts.Workers = defaultWorkers
 	}
 	r := &run{ctx: ctx, src: src, opts: opts, held: disk.NewHeld(dir, descriptors), trail: place.NewTrail(),
-		targets: map[string]*target{}, failed: map[string]bool{}}
+		targets: map[string]*target{}, failed: map[string]bool{}, claimed: map[inode]bool{}, remade: map[string]bool{},
+		unread: map[string]bool{}}
 	r.copiers.New = func() any { return place.NewCopier() }
 	err := parallel.Ordered(opts.Workers, parallel.Window, r.feed, r.do, r.settle)
 	if err == nil {
@@ -139,6 +158,9 @@ func (r *run) conclude(dir disk.FS) error {
 		if err := r.lateFlags(&r.later[i]); err != nil {
 			return err
 		}
+	}
+	if !r.opts.Sync {
+		return nil
 	}
 	return dir.SyncAll()
 }
@@ -189,6 +211,7 @@ type target struct {
 
 	look     sync.Once // at what was there before anything was put in
 	lookErr  error
+	differed varve.Aspect // in which the directory itself was not as it should be
 	names    map[string]bool
 	inherits bool // what is made in it inherits a group or ACLs from it
 }
@@ -209,6 +232,7 @@ type job struct {
 
 // feed cuts the source into batches.
 func (r *run) feed(put func(*batch) error) error {
+	rooted := false
 	for g, err := range parallel.Groups(r.whole) {
 		if err != nil {
 			return err
@@ -216,6 +240,10 @@ func (r *run) feed(put func(*batch) error) error {
 		b := &batch{dir: r.targets[g.Dir], jobs: make([]job, len(g.Entries))}
 		if g.Root {
 			b.dir = nil
+			if g.Entries[0].Kind != varve.Dir {
+				return errRoot
+			}
+			rooted = true
 		} else if b.dir == nil {
 			return fmt.Errorf("source yields entries of /%s without the directory itself", g.Dir)
 		}
@@ -233,20 +261,40 @@ func (r *run) feed(put func(*batch) error) error {
 			return err
 		}
 	}
+	if !rooted {
+		return errRoot
+	}
 	return nil
 }
+
+var errRoot = errors.New("source has no directory as its root")
 
 // whole yields the entries of the source that are whole, and reports the others.
 func (r *run) whole(yield func(varve.Entry, error) bool) {
 	for e, err := range r.src.Entries(r.ctx) {
 		if err == nil && e.Err != nil {
-			r.fail(e.Path, e.Err)
+			r.miss(&e)
 			continue
 		}
 		if !yield(e, err) {
 			return
 		}
 	}
+}
+
+// miss reports an entry that the source could not read. What the target has in its place is no extra.
+func (r *run) miss(e *varve.Entry) {
+	r.mu.Lock()
+	r.unread[e.Path] = true
+	r.mu.Unlock()
+	r.fail(e.Path, e.Err)
+}
+
+// spared reports whether path must not be deleted because nobody knows whether the source has it.
+func (r *run) spared(path string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.unread[path]
 }
 
 func (r *run) newTarget(e varve.Entry) *target {

@@ -84,12 +84,18 @@ func (r *run) newWorker(t *target) (*worker, error) {
 		w.at = at
 	}
 	w.copier = r.copiers.Get().(*place.Copier)
-	t.look.Do(func() { t.lookErr = w.look() })
-	if t.lookErr != nil {
+	if err := w.lookOnce(); err != nil {
 		w.close()
-		return nil, t.lookErr
+		return nil, err
 	}
 	return w, nil
+}
+
+// lookOnce makes sure that somebody has looked at the target.
+func (w *worker) lookOnce() error {
+	t := w.target
+	t.look.Do(func() { t.lookErr = w.look() })
+	return t.lookErr
 }
 
 func (w *worker) close() {
@@ -111,22 +117,27 @@ func (w *worker) look() error {
 	}
 	t.names = make(map[string]bool, len(names))
 	for _, n := range names {
-		if place.IsTemp(n.Name) && !w.run.opts.DryRun {
+		switch {
+		case !place.IsTemp(n.Name):
+			t.names[n.Name] = true
+		case !w.run.opts.DryRun:
 			if err := disk.RemoveAll(w.at, n.Name, 1); err != nil {
 				return err
 			}
-			continue
 		}
-		t.names[n.Name] = true
 	}
 	self, err := w.at.Lookup(".")
 	if err != nil {
 		return err
 	}
 	xattrs, err := w.at.Xattrs(".")
+	if err != nil {
+		return err
+	}
 	t.inherits = self.Mode&0o2000 != 0 || slices.ContainsFunc(xattrs, func(x varve.Xattr) bool {
 		return x.Name == "system.posix_acl_default"
 	})
+	t.differed, err = dirDiffers(w.at, &self, &t.entry, w.run.opts.NoOwner)
 	return err
 }
 
@@ -264,6 +275,9 @@ func (w *worker) differ(info *disk.Info, e *varve.Entry) (varve.Aspect, error) {
 	}
 	if w.run.opts.NoOwner {
 		differ &^= varve.Owner
+	}
+	if differ == 0 && info.Links > 1 && !w.run.claim(info.Stamp) {
+		differ = varve.HardLink // to another group of the same content
 	}
 	return differ, nil
 }

@@ -22,6 +22,9 @@ func (s *Store) lock(series string) (*seriesLease, error) {
 		return err
 	})
 	if err != nil {
+		if lease != nil {
+			err = errors.Join(err, lease.Close())
+		}
 		return nil, fmt.Errorf("series %s: %w", series, err)
 	}
 	return &seriesLease{lease}, nil
@@ -87,10 +90,13 @@ func (v *save) seal(series disk.FS) error {
 	return p.settle()
 }
 
-// settle makes everything durable. Where that fails nobody knows what is on the disk and what only seems to be: the system may take
-// for written what it could not write. So the manifest first gets a name by which no later run builds on it.
+// distrust gives the manifest a name by which no later run builds on the partial. After a sync that failed nobody knows what is on the
+// disk and what only seems to be: the system may take for written what it could not write.
+func (p *partial) distrust() error { return p.dir.Rename(partialManifest, p.dir, sealedManifest) }
+
+// settle makes everything durable. Until that has succeeded no later run may build on what there is.
 func (p *partial) settle() error {
-	err := p.dir.Rename(partialManifest, p.dir, sealedManifest)
+	err := p.distrust()
 	if err == nil {
 		err = p.dir.SyncAll()
 	}

@@ -82,6 +82,7 @@ func (w *worker) write(j *job, f varve.File, before, now *varve.Entry) (err erro
 	todo := place.Needed(&k, w.save.store.opts.UID, w.save.store.opts.GID)
 	now.Unkept, err = w.save.store.metadata(out, &k, unkept, todo)
 	*j.entry, j.stored = *now, stored
+	w.save.flusher.wrote(stored)
 	return err
 }
 

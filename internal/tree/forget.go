@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 
@@ -20,7 +21,8 @@ func splitLocation(location string) (series, name string) {
 }
 
 // Forget removes snapshots: each is first moved into the trash, from which moment it is no snapshot any more, then its manifest
-// goes, then its files. Files that other snapshots share stay.
+// goes, then its files. Files that other snapshots share stay. In the end, also without ids, it finishes what removals that were
+// interrupted have left.
 func (s *Store) Forget(ctx context.Context, ids ...varve.SnapshotID) error {
 	all, err := s.Snapshots(ctx)
 	if err != nil && !errors.Is(err, varve.ErrDamaged) {
@@ -45,7 +47,62 @@ func (s *Store) Forget(ctx context.Context, ids ...varve.SnapshotID) error {
 		}
 		todo = todo[n:]
 	}
+	if err := errors.Join(s.emptyTrash(), s.pointAll(ctx)); err != nil {
+		return fmt.Errorf("forget: finish earlier removals: %w", err)
+	}
 	return nil
+}
+
+// pointAll makes every latest name the newest snapshot of its series, where a removal that was interrupted has left it behind. A
+// series that somebody writes to is left to him.
+func (s *Store) pointAll(ctx context.Context) error {
+	all, err := s.Snapshots(ctx)
+	if err != nil && !errors.Is(err, varve.ErrDamaged) {
+		return err
+	}
+	newest := map[string]*varve.Snapshot{}
+	for i := range all {
+		if a := &all[i]; newest[a.Series] == nil || a.Seq > newest[a.Series].Seq {
+			newest[a.Series] = a
+		}
+	}
+	for _, series := range slices.Sorted(maps.Keys(newest)) {
+		if err := s.repoint(ctx, newest[series]); err != nil && !errors.Is(err, varve.ErrBusy) {
+			return err
+		}
+	}
+	return nil
+}
+
+// repoint makes latest name snap, the newest of its series, or what is the newest once the lease is held.
+func (s *Store) repoint(ctx context.Context, snap *varve.Snapshot) (err error) {
+	dir, err := s.root.OpenDir(seriesDir(snap.Series))
+	if err != nil {
+		return gone(err)
+	}
+	defer dir.Close()
+	_, name := splitLocation(snap.Location)
+	if info, err := dir.Lookup(latestLink); err == nil && info.Target == name {
+		return nil
+	}
+	lease, err := s.lock(snap.Series)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lease.Close()) }()
+	newest, err := s.newestOf(ctx, snap.Series)
+	if err != nil || newest == nil {
+		return err
+	}
+	return s.pointLatest(snap.Series, dir, *newest)
+}
+
+// gone turns the absence of something into success.
+func gone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 // forgetOf removes snapshots of one series.

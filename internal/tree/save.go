@@ -29,6 +29,7 @@ type save struct {
 	partial  *partial
 	bases    []*base
 	entries  *manifest.Writer
+	flusher  flusher
 	copiers  sync.Pool
 	events   sync.Mutex
 	noClones atomic.Bool            // set by the first clone that the file system refuses
@@ -99,6 +100,7 @@ func (v *save) begin() error {
 		return err
 	}
 	v.entries = manifest.NewWriter(v.partial.pages)
+	v.flusher.dir = v.partial.dir
 	return nil
 }
 
@@ -140,6 +142,9 @@ func (v *save) report(e varve.Event) {
 // run puts every entry of the source into the partial and the manifest.
 func (v *save) run() error {
 	err := parallel.Ordered(v.store.opts.Workers, parallel.Window, v.feed, v.do, v.settle)
+	if lost := v.flusher.wait(); lost != nil {
+		err = errors.Join(err, lost, v.partial.distrust())
+	}
 	if err == nil && v.snap.Dirs == 0 {
 		err = errors.New("source yields nothing")
 	}

@@ -149,6 +149,7 @@ func (p *pass) damage(path string, format string, args ...any) {
 func (p *pass) feed(put func(*checkBatch) error) error {
 	var names []string
 	var before *checkBatch
+	unlisted := map[string]bool{} // directories whose listing did not come yet
 	for g, err := range parallel.Groups(p.view.Entries(p.check.ctx)) {
 		if p.check.ctx.Err() != nil {
 			return p.check.ctx.Err()
@@ -157,9 +158,15 @@ func (p *pass) feed(put func(*checkBatch) error) error {
 			p.damage("", "manifest: %v", err)
 			return nil
 		}
+		for i := range g.Entries {
+			if g.Entries[i].Kind == varve.Dir {
+				unlisted[g.Entries[i].Path] = true
+			}
+		}
 		if g.Root {
 			continue
 		}
+		delete(unlisted, g.Dir)
 		if before != nil {
 			if before.Dir != g.Dir {
 				before.names, names = names, nil
@@ -173,11 +180,23 @@ func (p *pass) feed(put func(*checkBatch) error) error {
 			names = append(names, g.Entries[i].Name())
 		}
 	}
-	if before == nil {
-		return nil
+	if before != nil {
+		before.names = names
+		if err := put(before); err != nil {
+			return err
+		}
 	}
-	before.names = names
-	return put(before)
+	return feedEmpty(unlisted, put)
+}
+
+// feedEmpty puts a batch for every directory that should be empty.
+func feedEmpty(dirs map[string]bool, put func(*checkBatch) error) error {
+	for path := range dirs {
+		if err := put(&checkBatch{Group: parallel.Group{Dir: path}, names: []string{}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // do checks one batch.

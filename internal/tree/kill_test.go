@@ -1,0 +1,255 @@
+package tree_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"varve"
+	"varve/internal/disk/faultfs"
+	"varve/internal/disk/memfs"
+	"varve/internal/storetest"
+	"varve/internal/tree"
+)
+
+// story is something done to a store that already holds snapshots.
+type story struct {
+	name    string
+	prepare func(b *bed)
+	// act is what the fault befalls; it changes b as far as it was acknowledged.
+	act func(b *bed, s *tree.Store) error
+	// also describes what may be listed although nobody was told.
+	also [][]varve.Entry
+}
+
+// small returns a tree that takes few operations and holds a bit of everything.
+func small() *storetest.Tree {
+	t := storetest.NewTree()
+	t.Dir("dir")
+	t.Put("dir/link", varve.Entry{Kind: varve.Symlink, Mode: 0o777, Target: "file"}, "")
+	t.File("dir/file", "the content of a file").Mode = 0o604
+	t.Dir("dir/sub")
+	t.File("dir/sub/other", "the content of another file").Xattrs = []varve.Xattr{{Name: "user.x", Value: "y"}}
+	t.File("zero", "")
+	t.Link("zzz", "dir/file")
+	return t
+}
+
+// moved returns small with a directory renamed and a file changed.
+func moved() *storetest.Tree {
+	t := small()
+	t.Move("dir/sub", "dir/renamed")
+	t.Write("dir/file", "new content of the file")
+	return t
+}
+
+// mixed returns small with other things under the names that moved has.
+func mixed() *storetest.Tree {
+	t := small()
+	t.Write("dir/file", "changed again, and longer")
+	t.File("dir/renamed", "a file where a directory was")
+	return t
+}
+
+func stories() []story {
+	save := func(src *storetest.Tree) func(*bed, *tree.Store) error {
+		return func(b *bed, s *tree.Store) error { return b.trySave(s, src) }
+	}
+	two := func(b *bed) { b.save(small()); b.save(moved()) }
+	return []story{
+		{"first save", func(*bed) {}, save(small()), [][]varve.Entry{small().Want()}},
+		{"second save", func(b *bed) { b.save(small()) }, save(moved()), [][]varve.Entry{moved().Want()}},
+		{"save after a broken one", brokenOff, save(mixed()), [][]varve.Entry{mixed().Want()}},
+		{"save after a broken removal", brokenRemoval, save(mixed()), [][]varve.Entry{mixed().Want()}},
+		{"save after a broken publication", brokenPublication, save(mixed()), [][]varve.Entry{mixed().Want()}},
+		{"forget the older", two, forget(0), nil},
+		{"forget the newer", two, forget(1), nil},
+		{"forget all", two, forget(0, 1), nil},
+	}
+}
+
+// brokenOff saves once, and a second time until the source breaks off.
+func brokenOff(b *bed) {
+	b.save(small())
+	src := moved()
+	src.Watch = func(n int) error {
+		if n == 5 {
+			return context.Canceled
+		}
+		return nil
+	}
+	s := b.store()
+	if b.trySave(s, src) == nil {
+		b.Fatal("the source did not break off")
+	}
+	must(b.T, s.Close())
+}
+
+// brokenRemoval saves twice and is killed when the newer snapshot, whose name will be free again, is in the trash.
+func brokenRemoval(b *bed) {
+	b.save(small())
+	b.save(moved())
+	s, err := b.open(&faultfs.Injector{At: 1, Fault: faultfs.Kill(faultfs.Nothing), Filter: func(op faultfs.Op) bool {
+		return op.Method == "FS.Remove" && strings.HasPrefix(op.Name, ".varve/manifests/")
+	}})
+	must(b.T, err)
+	if forget(1)(b, s) == nil {
+		b.Fatal("the removal did not break off")
+	}
+	b.disk.Kill()
+}
+
+// brokenPublication saves once, and is killed a second time when the manifest has its name and the directory has not.
+func brokenPublication(b *bed) {
+	b.save(small())
+	s, err := b.open(&faultfs.Injector{At: 1, Fault: faultfs.Kill(faultfs.Nothing), Filter: func(op faultfs.Op) bool {
+		return op.Method == "FS.Rename" && strings.HasPrefix(op.To, "s/")
+	}})
+	must(b.T, err)
+	if b.trySave(s, moved()) == nil {
+		b.Fatal("the publication did not break off")
+	}
+	b.disk.Kill()
+}
+
+// forget returns what removes the snapshots with these numbers. From its beginning on they need not be there.
+func forget(which ...int) func(b *bed, s *tree.Store) error {
+	return func(b *bed, s *tree.Store) error {
+		var ids []varve.SnapshotID
+		for _, i := range which {
+			ids = append(ids, b.snaps[i].ID)
+		}
+		for _, id := range ids {
+			b.forgot(id)
+		}
+		return s.Forget(context.Background(), ids...)
+	}
+}
+
+// listable returns what may be listed after the story, beside what b knows of.
+func (st *story) listable(b *bed) [][]varve.Entry {
+	return append([][]varve.Entry{small().Want(), moved().Want()}, st.also...)
+}
+
+// play prepares a store and lets inj befall the act.
+func (st *story) play(t *testing.T, opts memfs.Options, inj *faultfs.Injector) (b *bed, err error) {
+	b = newBed(t, opts)
+	st.prepare(b)
+	s, err := b.open(inj)
+	if err != nil {
+		return b, err
+	}
+	err = st.act(b, s)
+	_ = s.Close() // which may fail too, and changes nothing
+	return b, err
+}
+
+// next makes sure that the next run puts everything in order by itself.
+func (st *story) next(b *bed) {
+	b.Helper()
+	s := b.store()
+	list, err := s.Snapshots(context.Background())
+	must(b.T, err)
+	must(b.T, s.Close())
+
+	for _, snap := range list {
+		b.adopt(snap, st.listable(b))
+	}
+	b.save(mixed())
+	b.sound()
+	b.tidy()
+}
+
+// adopt lets b know of a snapshot that is one of those in want.
+func (b *bed) adopt(snap varve.Snapshot, want [][]varve.Entry) {
+	for _, known := range b.snaps {
+		if known.ID == snap.ID {
+			return
+		}
+	}
+	s := b.store()
+	defer s.Close()
+	v, err := s.View(context.Background(), snap.ID)
+	must(b.T, err)
+	defer v.Close()
+	for _, w := range want {
+		if len(storetest.Differences(v, w, varve.Entry{})) == 0 {
+			b.snaps, b.states = append(b.snaps, snap), append(b.states, w)
+			return
+		}
+	}
+}
+
+// ops returns the calls that the story makes.
+func (st *story) ops(t *testing.T) []faultfs.Op {
+	inj := &faultfs.Injector{}
+	if _, err := st.play(t, memfs.Options{}, inj); err != nil {
+		t.Fatal(err)
+	}
+	return inj.Ops()
+}
+
+// effects are the ways in which op can be killed that are different.
+func effects(op faultfs.Op) []faultfs.Effect {
+	switch {
+	case op.Method == "Writer.WriteAt":
+		return []faultfs.Effect{faultfs.Nothing, faultfs.Half, faultfs.Whole}
+	case faultfs.Writes(op):
+		return []faultfs.Effect{faultfs.Nothing, faultfs.Whole}
+	}
+	return []faultfs.Effect{faultfs.Nothing}
+}
+
+// ends are the ways in which a process or a machine ends.
+func ends() map[string]func(d *memfs.Disk) {
+	list := map[string]func(d *memfs.Disk){
+		"the process is killed": (*memfs.Disk).Kill,
+		"the power fails":       func(d *memfs.Disk) { d.Crash(nil) },
+	}
+	for seed := range uint64(3) {
+		list[fmt.Sprintf("the power fails, seed %d", seed)] = func(d *memfs.Disk) {
+			r := rand.New(rand.NewPCG(seed, 0))
+			d.Crash(func() bool { return r.IntN(2) == 0 })
+		}
+	}
+	return list
+}
+
+func TestWhereverARunIsKilledNothingIsLostAndTheNextOneSucceeds(t *testing.T) {
+	for _, st := range stories() {
+		t.Run(st.name, func(t *testing.T) {
+			t.Parallel()
+			ops := st.ops(t)
+			points := 0
+			for i, op := range ops {
+				if testing.Short() && i%5 != 0 {
+					continue
+				}
+				for _, effect := range effects(op) {
+					for how, end := range ends() {
+						st.kill(t, i+1, effect, how, end)
+						points++
+					}
+				}
+				if t.Failed() {
+					break
+				}
+			}
+			t.Logf("%d operations, %d deaths", len(ops), points)
+		})
+	}
+}
+
+// kill plays the story up to the call at.
+func (st *story) kill(t *testing.T, at int, effect faultfs.Effect, how string, end func(*memfs.Disk)) {
+	inj := &faultfs.Injector{At: at, Fault: faultfs.Kill(effect)}
+	b, _ := st.play(t, memfs.Options{}, inj)
+	end(b.disk)
+	b.sound(st.listable(b)...)
+	st.next(b)
+	if t.Failed() {
+		t.Logf("killed at call %d, %+v, with effect %d, then %s", at, inj.Ops()[at-1], effect, how)
+	}
+}
