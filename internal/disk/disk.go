@@ -138,6 +138,8 @@ type Info struct {
 	Links uint64
 	// Allocated is the space the content takes in bytes; less than Size where a file has holes, or is compressed.
 	Allocated int64
+	// Mount says that something is mounted on the directory: another file system, or another part of the same one.
+	Mount bool
 }
 
 // Space is the room on a file system in bytes.

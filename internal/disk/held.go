@@ -4,8 +4,10 @@ import (
 	"container/list"
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"varve"
 )
@@ -14,21 +16,22 @@ import (
 // directory that had to be closed is opened again from its nearest open ancestor, one element after the other, and must still be
 // the same object. So a tree of any depth and width can be worked on without ever resolving a path.
 type Held struct {
-	budget int
+	shedding sync.Mutex
 
 	mu     sync.Mutex
+	budget int
 	root   *HeldDir
 	recent *list.List // of *HeldDir that are open and not in use, the most recently used in front
 	open   int
-	paths  map[string]*HeldDir
+	paths  map[string]*HeldDir // those that At returned, and some on the way to them
+	bytes  int                 // the length of the keys of paths together
 }
 
 // HeldDir is one directory of a Held tree; it may be open or not, or not even exist yet.
 type HeldDir struct {
 	held   *Held
 	parent *HeldDir
-	name   string
-	path   string
+	name   string // "" for the root
 
 	opening sync.Mutex // one goroutine opens it
 
@@ -49,8 +52,13 @@ func NewHeld(root FS, budget int) *Held {
 // Root is the directory that NewHeld was given.
 func (h *Held) Root() *HeldDir { return h.root }
 
-// maxPaths bounds the memory that At needs to find directories again.
-const maxPaths = 1 << 12
+// maxPaths and maxPathBytes bound the memory that At needs to find directories again.
+const (
+	maxPaths     = 1 << 12
+	maxPathBytes = 1 << 22
+	// nearby is how many directories on the way to one are found again, too: those that a deep tree needs on the way back.
+	nearby = 1 << 9
+)
 
 // At returns the directory at path, in the form of varve.Entry, without opening it.
 func (h *Held) At(path string) *HeldDir {
@@ -74,27 +82,41 @@ func (h *Held) at(path string) *HeldDir {
 			break
 		}
 	}
-	if len(h.paths) >= maxPaths {
+	if len(h.paths) >= maxPaths || h.bytes >= maxPathBytes {
 		clear(h.paths)
+		h.bytes = 0
 	}
-	for rest != "" {
+	h.bytes += len(path)
+	for left := strings.Count(rest, "/"); left >= 0; left-- {
 		name, tail, _ := strings.Cut(rest, "/")
-		whole := path[:len(path)-len(rest)+len(name)]
-		known, rest = &HeldDir{held: h, parent: known, name: name, path: whole}, tail
+		known, rest = known.Child(name), tail
+		if left < nearby {
+			h.paths[path[:len(path)-len(tail)-min(left, 1)]] = known
+		}
 	}
-	h.paths[path] = known
 	return known
 }
 
 // Child is the directory name in d, not opened.
 func (d *HeldDir) Child(name string) *HeldDir {
-	return &HeldDir{held: d.held, parent: d, name: name, path: varve.Join(d.path, name)}
+	return &HeldDir{held: d.held, parent: d, name: strings.Clone(name)} // name may be part of a long path
 }
 
-// Path is the path of d below the root.
-func (d *HeldDir) Path() string { return d.path }
+// Path is the path of d below the root. It is put together anew each time: the paths of all directories of a deep tree would take
+// far more memory than their names.
+func (d *HeldDir) Path() string {
+	var names []string
+	for ; d.parent != nil; d = d.parent {
+		names = append(names, d.name)
+	}
+	slices.Reverse(names)
+	return strings.Join(names, "/")
+}
 
 // Use returns d opened. Every Use without error is followed by a Done, and the FS is not used after it.
+//
+// The directories on the way to d are opened as well and stay open while there is room: in a deep tree, those are the ones that will
+// be needed next.
 func (d *HeldDir) Use() (FS, error) {
 	if f := d.pin(); f != nil {
 		return f, nil
@@ -105,6 +127,9 @@ func (d *HeldDir) Use() (FS, error) {
 		return f, nil
 	}
 	f, err := d.openBelow()
+	for errors.Is(err, syscall.EMFILE) && d.held.Shed() {
+		f, err = d.openBelow()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -131,32 +156,17 @@ func (d *HeldDir) pin() FS {
 	return d.fs
 }
 
-// openBelow opens d in the nearest ancestor that is open, opening those between for the moment.
+// openBelow opens d in its parent.
 func (d *HeldDir) openBelow() (FS, error) {
-	chain := []*HeldDir{d}
-	up := d.parent
-	var at FS
-	for ; ; up = up.parent {
-		if at = up.pin(); at != nil {
-			break
-		}
-		if up.parent == nil {
-			return nil, &fs.PathError{Op: "open directory", Path: d.path, Err: fs.ErrClosed}
-		}
-		chain = append(chain, up)
+	if d.parent == nil {
+		return nil, &fs.PathError{Op: "open directory", Path: "", Err: fs.ErrClosed}
 	}
-	defer up.Done()
-	for i := len(chain) - 1; i >= 0; i-- {
-		next, err := at.OpenDir(chain[i].name)
-		if i < len(chain)-1 {
-			err = errors.Join(err, at.Close())
-		}
-		if err != nil {
-			return nil, err
-		}
-		at = next
+	up, err := d.parent.Use()
+	if err != nil {
+		return nil, err
 	}
-	return at, nil
+	defer d.parent.Done()
+	return up.OpenDir(d.name)
 }
 
 // keep makes f the open directory of d with one user, provided that it is the object that d was before.
@@ -167,17 +177,29 @@ func (d *HeldDir) keep(f FS, id varve.Stamp) (FS, error) {
 	same := d.id.Dev == id.Dev && d.id.Ino == id.Ino
 	if known && !same {
 		h.mu.Unlock()
-		err := &fs.PathError{Op: "open directory", Path: d.path, Err: errReplaced}
+		err := &fs.PathError{Op: "open directory", Path: d.Path(), Err: errReplaced}
 		return nil, errors.Join(err, f.Close())
 	}
 	d.id, d.fs, d.users = id, f, 1
 	h.open++
 	victims := h.evict()
 	h.mu.Unlock()
-	for _, v := range victims {
-		v.Close() // opened for look-ups alone: nothing can be lost
-	}
+	_ = closeAll(victims) // opened for look-ups alone: nothing can be lost
 	return f, nil
+}
+
+// Shed closes idle directories and keeps fewer open from now on, for when descriptors have run out. It reports whether trying
+// again is worth while.
+func (h *Held) Shed() bool {
+	h.shedding.Lock() // until they are closed, for the others that have run out
+	defer h.shedding.Unlock()
+	h.mu.Lock()
+	again := h.budget > 0
+	h.budget = min(h.budget, h.open) / 2
+	victims := h.evict()
+	h.mu.Unlock()
+	_ = closeAll(victims)
+	return again
 }
 
 var errReplaced = errors.New("replaced by another directory meanwhile")

@@ -14,7 +14,8 @@ import (
 const maxRemoveDepth = 200
 
 // RemoveAll removes name in dir with everything below it, on several goroutines, following nothing and staying on the file system
-// of dir: where another one is mounted, nothing in it is touched and the error matches ErrCrossDevice. What vanishes meanwhile is no error; neither is a name that does not exist.
+// of dir: where another one is mounted, or another part of the same one, nothing in it is touched and the error matches
+// ErrCrossDevice. What vanishes meanwhile is no error; neither is a name that does not exist.
 func RemoveAll(dir FS, name string, workers int) error {
 	info, err := dir.Lookup(name)
 	switch {
@@ -29,20 +30,16 @@ func RemoveAll(dir FS, name string, workers int) error {
 	if err != nil {
 		return err
 	}
-	if info.Stamp.Dev != self.Stamp.Dev {
+	if info.Stamp.Dev != self.Stamp.Dev || info.Mount {
 		return &fs.PathError{Op: "remove", Path: name, Err: ErrCrossDevice}
 	}
-	r := &remover{dev: info.Stamp.Dev, tokens: make(chan struct{}, max(workers-1, 0))}
-	return r.removeDir(dir, name, 0, info.Mode)
-}
-
-// remover removes one tree.
-type remover struct {
-	dev    uint64
-	tokens chan struct{} // one for each goroutine beyond the caller's
-	top    FS            // the tree's own directory
-	mu     sync.Mutex
-	moved  int
+	r := &remover{dev: info.Stamp.Dev, workers: max(workers, 1), open: map[FS]bool{}}
+	r.changed.L = &r.mu
+	err = r.run(&doomed{up: dir, name: name, mode: info.Mode})
+	if err == nil && r.moved > 0 {
+		err = RemoveAll(dir, name, workers) // what was moved up while it was emptied
+	}
+	return err
 }
 
 // gone turns the absence of what was to be removed into success.
@@ -53,113 +50,214 @@ func gone(err error) error {
 	return err
 }
 
-func (r *remover) removeDir(parent FS, name string, depth int, mode uint32) error {
-	if mode&0o300 != 0o300 {
-		// An owner without the right to write cannot empty his directory; where this fails, the removal below says so.
-		_ = parent.Set(name, &varve.Entry{Kind: varve.Dir, Mode: mode | 0o700}, varve.Mode)
-	}
-	dir, err := parent.OpenDir(name)
-	if err != nil {
-		return gone(err)
-	}
-	if depth == 0 {
-		r.top = dir
-	}
-	err = r.empty(dir, depth)
-	if err == nil && depth == 0 {
-		err = r.empty(dir, depth) // what was moved up meanwhile
-	}
-	if err = errors.Join(err, dir.Close()); err != nil {
-		return err
-	}
-	return gone(parent.Rmdir(name))
+// doomed is a directory to be removed, with what is known of it.
+type doomed struct {
+	parent *doomed // nil for the topmost
+	up     FS      // where it lies
+	name   string
+	mode   uint32
+	depth  int
+
+	dir  FS  // once it is emptied
+	left int // directories in it that are not removed; guarded by remover.mu
 }
 
-// empty removes everything in dir.
-func (r *remover) empty(dir FS, depth int) error {
-	names, err := dir.Names()
-	if err != nil {
-		return gone(err)
-	}
+// remover removes one tree: every worker takes a directory, removes what is not a directory, and leaves the others on the stack; who
+// removes the last of a directory removes that too.
+type remover struct {
+	dev     uint64
+	workers int
+
+	mu      sync.Mutex
+	changed sync.Cond
+	stack   []*doomed
+	open    map[FS]bool
+	top     FS // the tree's own directory
+	moved   int
+	over    bool
+	err     error // the first one
+}
+
+func (r *remover) run(top *doomed) error {
+	r.stack = []*doomed{top}
 	var wg sync.WaitGroup
-	var below faults
-	for _, n := range names {
-		if n.Kind != varve.Dir {
-			err := dir.Remove(n.Name)
-			if n.Kind == 0 && err != nil {
-				err = r.removeUnknown(dir, n.Name, depth)
+	for range r.workers {
+		wg.Go(func() {
+			for d := r.next(); d != nil; d = r.next() {
+				r.work(d)
 			}
-			if below.add(gone(err)); below.any() {
-				break
-			}
-			continue
-		}
-		select {
-		case r.tokens <- struct{}{}:
-			wg.Go(func() {
-				below.add(r.descend(dir, n.Name, depth+1))
-				<-r.tokens
-			})
-		default:
-			below.add(r.descend(dir, n.Name, depth+1))
-		}
+		})
 	}
 	wg.Wait()
-	return below.err()
+	for dir := range r.open {
+		dir.Close() // after an error, which is what counts
+	}
+	return r.err
 }
 
-// removeUnknown removes an object of which the listing did not tell what it is.
-func (r *remover) removeUnknown(dir FS, name string, depth int) error {
-	info, err := dir.Lookup(name)
-	if err != nil {
-		return err
+// next returns the directory that was put on the stack last; nil at the end.
+func (r *remover) next() *doomed {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for !r.over && len(r.stack) == 0 {
+		r.changed.Wait()
 	}
-	if info.Kind != varve.Dir {
-		return dir.Remove(name)
+	if r.over {
+		return nil
 	}
-	return r.descend(dir, name, depth+1)
+	d := r.stack[len(r.stack)-1]
+	r.stack = r.stack[:len(r.stack)-1]
+	return d
 }
 
-// descend removes a directory below the top.
-func (r *remover) descend(dir FS, name string, depth int) error {
-	info, err := dir.Lookup(name)
+// end makes the workers stop; err says why, nil that all is done.
+func (r *remover) end(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err == nil {
+		r.err = err
+	}
+	r.over = true
+	r.changed.Broadcast()
+}
+
+// work empties d of all that is not a directory, and removes it if nothing else is in it.
+func (r *remover) work(d *doomed) {
+	allow(d.up, d.name, d.mode)
+	dir, err := d.up.OpenDir(d.name)
+	if errors.Is(err, fs.ErrNotExist) {
+		r.removed(d)
+		return
+	}
 	if err != nil {
-		return gone(err)
+		r.end(err)
+		return
 	}
-	if info.Stamp.Dev != r.dev {
-		return &fs.PathError{Op: "remove", Path: name, Err: ErrCrossDevice}
+	d.dir = dir
+	r.mu.Lock()
+	r.open[dir] = true
+	if d.parent == nil {
+		r.top = dir
 	}
-	if depth < maxRemoveDepth {
-		return r.removeDir(dir, name, depth, info.Mode)
+	r.mu.Unlock()
+	below, err := r.empty(d)
+	if err != nil {
+		r.end(err)
+		return
+	}
+	r.push(d, below)
+}
+
+// push puts the directories in d on the stack, or, where there are none, removes d.
+func (r *remover) push(d *doomed, below []*doomed) {
+	if len(below) == 0 {
+		r.remove(d)
+		return
 	}
 	r.mu.Lock()
-	r.moved++
-	up := fmt.Sprintf(".varve-deep-%d", r.moved)
+	d.left = len(below)
+	r.stack = append(r.stack, below...)
+	r.changed.Broadcast()
 	r.mu.Unlock()
-	if err := dir.Rename(name, r.top, up); err != nil {
-		return gone(err)
+}
+
+// remove removes the empty directory d, and those around it that are empty then.
+func (r *remover) remove(d *doomed) {
+	r.mu.Lock()
+	delete(r.open, d.dir)
+	r.mu.Unlock()
+	if err := d.dir.Close(); err != nil {
+		r.end(err)
+		return
 	}
-	return nil
+	err := gone(d.up.Rmdir(d.name))
+	if errors.Is(err, ErrNotEmpty) && r.movedUp() && d.parent == nil {
+		err = nil // RemoveAll comes back for it
+	}
+	if err != nil {
+		r.end(err)
+		return
+	}
+	r.removed(d)
 }
 
-// faults collects the first error of several goroutines.
-type faults struct {
-	mu    sync.Mutex
-	first error
+func (r *remover) movedUp() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.moved > 0
 }
 
-func (f *faults) add(err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.first == nil {
-		f.first = err
+// removed counts d as gone.
+func (r *remover) removed(d *doomed) {
+	if d.parent == nil {
+		r.end(nil)
+		return
+	}
+	r.mu.Lock()
+	d.parent.left--
+	last := d.parent.left == 0
+	r.mu.Unlock()
+	if last {
+		r.remove(d.parent)
 	}
 }
 
-func (f *faults) any() bool { return f.err() != nil }
+// allow gives the owner of the directory name the rights to empty and to move it. Where that fails, what needs them says so.
+func allow(up FS, name string, mode uint32) {
+	if mode&0o700 != 0o700 {
+		_ = up.Set(name, &varve.Entry{Kind: varve.Dir, Mode: mode | 0o700}, varve.Mode)
+	}
+}
 
-func (f *faults) err() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.first
+// empty removes what is not a directory from d and returns the directories.
+func (r *remover) empty(d *doomed) (below []*doomed, err error) {
+	names, err := d.dir.Names()
+	if err != nil {
+		return nil, gone(err)
+	}
+	for _, n := range names {
+		kind, mode := n.Kind, uint32(0o700)
+		if kind == 0 || kind == varve.Dir {
+			info, err := d.dir.Lookup(n.Name)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			if kind, mode = info.Kind, info.Mode; kind == varve.Dir && (info.Stamp.Dev != r.dev || info.Mount) {
+				return nil, &fs.PathError{Op: "remove", Path: n.Name, Err: ErrCrossDevice}
+			}
+		}
+		switch {
+		case kind != varve.Dir:
+			err = gone(d.dir.Remove(n.Name))
+		case d.depth >= maxRemoveDepth:
+			allow(d.dir, n.Name, mode)
+			err = r.moveUp(d.dir, n.Name)
+		default:
+			below = append(below, &doomed{parent: d, up: d.dir, name: n.Name, mode: mode, depth: d.depth + 1})
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return below, nil
+}
+
+// moveUp moves a directory that lies deep to the top, from where it is removed later.
+func (r *remover) moveUp(dir FS, name string) error {
+	r.mu.Lock()
+	top := r.top
+	r.mu.Unlock()
+	for {
+		r.mu.Lock()
+		r.moved++
+		up := fmt.Sprintf(".varve-deep-%d", r.moved)
+		r.mu.Unlock()
+		err := dir.Rename(name, top, up)
+		if !errors.Is(err, fs.ErrExist) {
+			return gone(err)
+		}
+	}
 }

@@ -30,7 +30,7 @@ type crew struct {
 	mu      sync.Mutex
 	changed sync.Cond
 	stack   []*task // the soonest needed last
-	waiting int     // entries read and not consumed
+	waiting int     // what is read and not consumed counts for, in entries
 	over    bool
 }
 
@@ -82,7 +82,7 @@ func (c *crew) need(t *task) {
 	}
 }
 
-// produced counts n entries that wait to be consumed, consumed n that no longer do.
+// produced counts what n entries take and wait to be consumed, consumed what no longer does.
 func (c *crew) produced(n int) {
 	c.mu.Lock()
 	c.waiting += n

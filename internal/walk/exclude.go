@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"slices"
 
 	"varve"
 	"varve/internal/disk"
@@ -26,10 +28,33 @@ func CacheTag() Marker {
 // maxIgnoreFile bounds a directory's own pattern file in bytes.
 const maxIgnoreFile = 1 << 20
 
-// excluded reports whether the patterns leave path out.
-func (s *Source) excluded(n *node, path string, kind varve.Kind) bool {
-	out, _ := n.match.Match(path, kind == varve.Dir)
-	return out
+// cause says why something is left out.
+type cause uint8
+
+const (
+	byNothing cause = iota // it is not
+	byPattern
+	byMarker
+	bySize
+	bySkip
+	byDisk   // it lies on another file system
+	byKernel // it lies on one of the kernel's own file systems
+)
+
+// ruling is what was decided about one object, and the pattern that matched it, which may also be one that keeps it.
+type ruling struct {
+	cause  cause
+	rule   *match.Rule
+	marker *Marker
+}
+
+// byPatterns decides by the patterns in force in n alone.
+func (s *Source) byPatterns(n *node, path string, kind varve.Kind) ruling {
+	out, rule := n.match.Match(path, kind == varve.Dir)
+	if out {
+		return ruling{cause: byPattern, rule: rule}
+	}
+	return ruling{rule: rule}
 }
 
 func (s *Source) tooLarge(e *varve.Entry) bool {
@@ -46,54 +71,66 @@ func (s *Source) skipped(e *varve.Entry) bool {
 	return false
 }
 
-// marker returns the first marker among the sorted names of a directory and its place; nil where there is none.
-func (s *Source) marker(at disk.FS, names []disk.Name) (int, *Marker, error) {
+// marker returns the first marker among the sorted names of n and its place; nil where there is none.
+func (s *Source) marker(at disk.FS, n *node, names []disk.Name) (int, *Marker) {
 	for i := range s.opts.IfPresent {
 		m := &s.opts.IfPresent[i]
 		place, ok := find(names, m.Name)
 		if !ok {
 			continue
 		}
-		if m.Header == "" {
-			return place, m, nil
-		}
-		head, err := readHead(at, m.Name, int64(len(m.Header)))
-		if err != nil {
-			return 0, nil, err
-		}
-		if string(head) == m.Header {
-			return place, m, nil
+		if m.Header == "" || string(s.head(at, n, m.Name, len(m.Header))) == m.Header {
+			return place, m
 		}
 	}
-	return 0, nil, nil
+	return 0, nil
 }
 
-// readHead returns up to limit bytes of a file; nothing where name is not a regular file.
-func readHead(at disk.FS, name string, limit int64) ([]byte, error) {
+// head returns up to limit bytes of a file that says what of n is left out; nothing where name is not a regular file or vanished.
+// One that cannot be read leaves nothing out: that costs room in a store, the other way would cost data.
+func (s *Source) head(at disk.FS, n *node, name string, limit int) []byte {
 	r, err := at.Open(name)
-	if errors.Is(err, disk.ErrKind) {
-		return nil, nil
+	if errors.Is(err, disk.ErrKind) || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var head []byte
+	if err == nil {
+		head, err = io.ReadAll(io.NewSectionReader(r, 0, int64(limit)))
+		err = errors.Join(err, r.Close())
 	}
 	if err != nil {
-		return nil, err
+		s.complain(fmt.Errorf("/%s is not heeded: %w", varve.Join(n.path, name), err))
+		return nil
 	}
-	head, err := io.ReadAll(io.NewSectionReader(r, 0, limit))
-	return head, errors.Join(err, r.Close())
+	return head
 }
 
-// ownRules returns the matcher of n with the patterns of its own pattern file.
-func (s *Source) ownRules(at disk.FS, n *node, name disk.Name) (*match.Matcher, error) {
-	text, err := readHead(at, name.Name, maxIgnoreFile+1)
-	if err != nil {
-		return nil, err
-	}
-	path := varve.Join(n.path, name.Name)
+// ownRules adds the patterns of n's own pattern file to those in force. Lines that are no patterns are passed over.
+func (s *Source) ownRules(at disk.FS, n *node, name string) {
+	text := s.head(at, n, name, maxIgnoreFile+1)
+	path := "/" + varve.Join(n.path, name)
 	if len(text) > maxIgnoreFile {
-		return nil, fmt.Errorf("/%s: longer than %d bytes", path, maxIgnoreFile)
+		s.complain(fmt.Errorf("%s is not heeded: longer than %d bytes", path, maxIgnoreFile))
+		return
 	}
-	rules, err := match.ParseIgnoreFile("/"+path, text)
+	rules, err := match.ParseIgnoreFile(path, text)
 	if err != nil {
-		return nil, err
+		s.complain(err)
 	}
-	return n.match.Below(n.path, rules), nil
+	n.match = n.match.Below(n.path, rules)
+}
+
+// complain remembers what is wrong with a file that says what is left out.
+func (s *Source) complain(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.complaints = append(s.complaints, err)
+}
+
+// Complaints returns what was wrong so far with the files that say what is left out: lines that are no patterns, files that could
+// not be read. What they may have meant to leave out was not.
+func (s *Source) Complaints() []error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.complaints)
 }

@@ -60,8 +60,12 @@ func (f *file) findHoles(info *disk.Info) ([]varve.Extent, error) {
 	if fresh && info.Size <= smallFile {
 		return f.scanHoles(info.Size)
 	}
-	return f.r.Holes(info.Size, fresh)
+	holes, err := f.r.Holes(info.Size, fresh)
+	return holes[:min(len(holes), maxHoles)], err
 }
+
+// maxHoles is how many holes of a file are told; what comes after them is read as the zeros that it is.
+const maxHoles = 1 << 20
 
 // holeUnit is the block in which scanHoles looks for zeros, in bytes.
 const holeUnit = 4096

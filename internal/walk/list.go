@@ -2,7 +2,6 @@ package walk
 
 import (
 	"cmp"
-	"errors"
 	"io/fs"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 // node is one directory of the walk.
 type node struct {
 	path  string
+	real  string // where it lies on the disk; the same unless a symlink is on the way
 	at    *disk.HeldDir
 	way   *waypoint // nil away from the sources' paths
 	whole bool      // everything below is wanted, not only the way's children
@@ -23,10 +23,12 @@ type node struct {
 	match *match.Matcher
 	self  varve.Entry // set for the root alone
 
+	marker *Marker // set by names: all but the marker is left out
+
 	listing *task
 	left    atomic.Int32 // chunks not read yet
 
-	// Set once listing is done.
+	// Set once listing is done; err also before, where the directory could not be opened.
 	err    error
 	chunks []*chunk
 }
@@ -37,6 +39,7 @@ type chunk struct {
 	task  *task
 	items []item
 	below []*node
+	load  int // what the items count for while they wait, see crew
 }
 
 // item is one entry read, not yet delivered.
@@ -87,15 +90,11 @@ func (n *node) takeChildren() (below []*node) {
 
 // list reads the names in n and sets up the chunks; a small directory is read at once.
 func (s *Source) list(n *node, c *crew) {
-	var names []disk.Name
-	if n.whole {
-		names, n.err = s.names(n)
-	} else {
-		for _, name := range n.way.names() {
-			names = append(names, disk.Name{Name: name})
-		}
-	}
 	if n.err != nil {
+		return
+	}
+	var names []disk.Name
+	if names, n.err = s.names(n); n.err != nil {
 		return
 	}
 	for part := range slices.Chunk(names, chunkSize) {
@@ -114,32 +113,43 @@ func (s *Source) list(n *node, c *crew) {
 	c.push(tasks)
 }
 
-// names returns the sorted names in n that are to be read, and takes n's own patterns in.
+// names returns the sorted names in n that are to be read, and takes n's own patterns in. The names of sources are among them
+// whether they exist or not, so that none is lost silently.
 func (s *Source) names(n *node) ([]disk.Name, error) {
+	if !n.whole {
+		return n.way.addTo(nil), nil
+	}
 	at, err := n.at.Use()
 	if err != nil {
 		return nil, err
 	}
 	defer n.at.Done()
+	names, err := sortedNames(at, n.path)
+	if err != nil {
+		return nil, err
+	}
+	if i, marker := s.marker(at, n, names); marker != nil {
+		n.marker, names = marker, names[i:i+1:i+1]
+	} else if _, ok := find(names, s.opts.IgnoreFile); ok {
+		s.ownRules(at, n, s.opts.IgnoreFile)
+	}
+	return n.way.addTo(names), nil
+}
+
+// sortedNames returns the names in a directory, sorted. One that a listing tells twice, because it was moved meanwhile, is
+// there once.
+func sortedNames(at disk.FS, path string) ([]disk.Name, error) {
 	names, err := at.Names()
 	if err != nil {
 		return nil, err
 	}
 	for _, name := range names {
 		if err := disk.CheckName(name.Name); err != nil {
-			return nil, &fs.PathError{Op: "read directory", Path: n.path, Err: err}
+			return nil, &fs.PathError{Op: "read directory", Path: path, Err: err}
 		}
 	}
 	slices.SortFunc(names, func(a, b disk.Name) int { return strings.Compare(a.Name, b.Name) })
-	if i, marker, err := s.marker(at, names); err != nil {
-		return nil, err
-	} else if marker != nil {
-		return names[i : i+1], nil
-	}
-	if i, ok := find(names, s.opts.IgnoreFile); ok {
-		n.match, err = s.ownRules(at, n, names[i])
-	}
-	return names, err
+	return slices.CompactFunc(names, func(a, b disk.Name) bool { return a.Name == b.Name }), nil
 }
 
 // find returns the place of name among sorted names.
@@ -158,12 +168,15 @@ func (s *Source) readChunk(n *node, part *chunk, c *crew) {
 	found := make([]item, len(part.names))
 	below := make([]*node, len(part.names))
 	for _, i := range order {
-		found[i], below[i] = s.visit(n, part.names[i])
+		found[i], below[i], _ = s.visit(n, part.names[i])
 	}
 	part.names = nil
 	part.items = slices.DeleteFunc(found, func(it item) bool { return it.entry.Kind == 0 && it.entry.Err == nil })
 	part.below = slices.DeleteFunc(below, func(b *node) bool { return b == nil })
-	c.produced(len(part.items))
+	for i := range part.items {
+		part.load += 1 + len(part.items[i].entry.Path)/pathLoad
+	}
+	c.produced(part.load)
 	if n.left.Add(-1) == 0 {
 		n.queue(s, c)
 	}
@@ -178,136 +191,4 @@ func (n *node) queue(s *Source, c *crew) {
 		}
 	}
 	c.push(tasks)
-}
-
-// visit reads one name of n. It returns the zero item for what is left out, and a node for a directory to be walked.
-func (s *Source) visit(n *node, name disk.Name) (item, *node) {
-	path := varve.Join(n.path, name.Name)
-	way := n.way.next(name.Name)
-	wanted := way != nil && (way.source || len(way.children) > 0)
-	if way != nil && way.err != nil && !n.whole {
-		return failed(path, name.Kind, way.err), nil
-	}
-	if !wanted && name.Kind != 0 && s.excluded(n, path, name.Kind) {
-		return item{}, nil
-	}
-	real := s.place(n, way, name.Name)
-	at, err := real.up.Use()
-	if err != nil {
-		return failed(path, name.Kind, err), nil
-	}
-	defer real.up.Done()
-	it, err := s.read(at, real.name)
-	if err != nil {
-		return failed(path, name.Kind, err), nil
-	}
-	it.entry.Path = path
-	kind := it.entry.Kind
-	if !wanted && (name.Kind == 0 && s.excluded(n, path, kind) || s.tooLarge(&it.entry)) || s.skipped(&it.entry) {
-		return item{}, nil
-	}
-	if kind != varve.Dir {
-		return it, nil
-	}
-	return s.enter(n, way, it, real.dir(s))
-}
-
-// location is where an object lies on the disk.
-type location struct {
-	up   *disk.HeldDir
-	name string
-}
-
-// dir returns the object itself, which is a directory.
-func (l location) dir(s *Source) *disk.HeldDir {
-	if l.name == "." {
-		return l.up
-	}
-	return s.held.At(varve.Join(l.up.Path(), l.name))
-}
-
-// place returns where the child name of n lies; elsewhere for a waypoint that a symlink leads to.
-func (s *Source) place(n *node, way *waypoint, name string) location {
-	switch {
-	case way == nil || way.real == way.path:
-		return location{n.at, name}
-	case way.real == "":
-		return location{s.held.Root(), "."}
-	}
-	e := varve.Entry{Path: way.real}
-	return location{s.held.At(e.Parent()), e.Name()}
-}
-
-// next returns the waypoint name below w, nil where there is none.
-func (w *waypoint) next(name string) *waypoint {
-	if w == nil {
-		return nil
-	}
-	return w.children[name]
-}
-
-// failed is the item of an object that could not be read.
-func failed(path string, kind varve.Kind, err error) item {
-	return item{entry: varve.Entry{Path: path, Kind: kind, Err: err}}
-}
-
-// read returns the metadata of name.
-func (s *Source) read(at disk.FS, name string) (item, error) {
-	info, err := at.Lookup(name)
-	if err != nil {
-		return item{}, err
-	}
-	if info.Kind == 0 {
-		return item{}, &fs.PathError{Op: "stat", Path: name, Err: disk.ErrKind}
-	}
-	if info.Xattrs, err = at.Xattrs(name); err != nil {
-		return item{}, err
-	}
-	return item{entry: info.Entry, links: info.Links}, nil
-}
-
-// enter decides whether the directory it, which lies in n, is walked, and reads what only the opened directory tells.
-func (s *Source) enter(n *node, way *waypoint, it item, at *disk.HeldDir) (item, *node) {
-	e := &it.entry
-	b := &node{path: e.Path, at: at, way: way, dev: e.Stamp.Dev, match: n.match}
-	source := way != nil && way.source
-	b.whole = n.whole || source
-	if !b.whole {
-		e.Marks |= varve.Passage
-	}
-	if e.Stamp.Dev != n.dev && n.whole && !source {
-		if s.foreign(b) {
-			e.Marks |= varve.MountPoint
-			return it, nil
-		}
-	}
-	dir, err := at.Use()
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			return failed(e.Path, varve.Dir, err), nil
-		}
-		return it, b // the listing will fail and say so
-	}
-	defer at.Done()
-	if e.Flags, err = dir.Flags("."); err != nil {
-		return failed(e.Path, varve.Dir, err), nil
-	}
-	return it, b
-}
-
-// foreign reports whether the file system that begins at b is left out: every one on demand, the kernel's own ones always.
-func (s *Source) foreign(b *node) bool {
-	pseudo := false
-	if dir, err := b.at.Use(); err == nil {
-		space, err := dir.Space()
-		pseudo = err == nil && space.Pseudo
-		b.at.Done()
-	}
-	if pseudo || !s.opts.OneFileSystem {
-		return pseudo
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.leftOut = append(s.leftOut, b.path)
-	return true
 }

@@ -22,120 +22,125 @@ type plan struct {
 type waypoint struct {
 	path     string
 	real     string // where path leads to; the same unless a symlink is on the way
-	source   bool   // everything at and below it is wanted
-	err      error  // it does not exist
+	kind     varve.Kind
+	source   bool  // everything at and below it is wanted
+	err      error // it cannot be reached
 	children map[string]*waypoint
 }
 
 // alias is a path that leads somewhere else through a symlink.
 type alias struct{ path, real string }
 
+// newPlan finds out where the sources lead to. Those that cannot be reached are reported by the walk, in their places; only where
+// none can, there is an error.
 func newPlan(top disk.FS, sources []string) (*plan, error) {
-	p := &plan{root: &waypoint{}}
-	found := false
-	var missing error
+	p := &plan{root: &waypoint{kind: varve.Dir}}
+	var missing []error
 	for _, path := range sources {
-		real, err := resolve(top, path)
-		switch {
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, disk.ErrKind):
-			missing = fmt.Errorf("source /%s: %w", path, errMissing)
-			p.miss(top, path, missing)
-			continue
-		case err != nil:
-			return nil, fmt.Errorf("source /%s: %w", path, err)
-		}
-		found = true
-		if err := p.add(top, path, real); err != nil {
-			return nil, err
+		if err := p.add(top, path); err != nil {
+			missing = append(missing, err)
 		}
 	}
-	if !found && missing != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNoSource, missing)
-	}
-	if !found {
+	switch {
+	case len(sources) == 0:
 		return nil, ErrNoSource
+	case len(missing) == len(sources):
+		return nil, fmt.Errorf("%w: %w", ErrNoSource, errors.Join(missing...))
 	}
 	slices.SortFunc(p.aliases, func(a, b alias) int { return len(b.path) - len(a.path) })
 	return p, nil
 }
 
-// resolve returns where path leads to. A symlink that leads nowhere is a source itself.
-func resolve(top disk.FS, path string) (string, error) {
-	real, err := disk.Resolve(top, path)
-	if err == nil || path == "" {
-		return real, err
-	}
-	dir, dirErr := disk.Resolve(top, varve.Parent(path))
-	if dirErr != nil {
-		return "", err
-	}
-	name := path[strings.LastIndexByte(path, '/')+1:]
-	at, openErr := disk.OpenPath(top, dir)
-	if openErr != nil {
-		return "", err
-	}
-	if at != top {
-		defer at.Close()
-	}
-	if _, lookErr := at.Lookup(name); lookErr != nil {
-		return "", err
-	}
-	return varve.Join(dir, name), nil
-}
-
-// add plants the waypoints of one source.
-func (p *plan) add(top disk.FS, path, real string) error {
+// add plants the waypoints of one source. Where it cannot be reached, the first one that cannot says why.
+func (p *plan) add(top disk.FS, path string) error {
 	w := p.root
 	for i, name := range elements(path) {
-		sub := subpath(path, i)
 		child, ok := w.children[name]
-		if !ok {
-			at, err := resolve(top, sub)
-			if err != nil {
-				return fmt.Errorf("source /%s: %w", path, err)
+		if !ok || child.err != nil {
+			child = p.plant(top, w, name, subpath(path, i))
+		}
+		if child.err == nil && child.kind != varve.Dir && len(child.path) < len(path) {
+			child.err = errMissing
+			if child.source {
+				child.err = nil
+				return fmt.Errorf("source /%s: %w", path, errMissing)
 			}
-			child = w.child(name, sub, at)
-			if at != sub {
-				p.aliases = append(p.aliases, alias{sub, at})
-			}
+		}
+		if child.err != nil {
+			child.err = fmt.Errorf("source /%s: %w", path, child.err)
+			return child.err
 		}
 		w = child
 	}
-	w.source, w.real, w.err = true, real, nil
+	w.source = true
 	return nil
 }
 
-// miss plants the first waypoint of path that does not exist, so that the walk reports it in its place.
-func (p *plan) miss(top disk.FS, path string, missing error) {
-	w := p.root
-	for i, name := range elements(path) {
-		sub := subpath(path, i)
-		child, ok := w.children[name]
-		if ok {
-			w = child
-			continue
-		}
-		at, err := resolve(top, sub)
-		child = w.child(name, sub, at)
-		if err != nil || i == strings.Count(path, "/") {
-			child.err = errors.Join(child.err, missing)
-			return
-		}
-		w = child
+// plant makes the waypoint name below w.
+func (p *plan) plant(top disk.FS, w *waypoint, name, path string) *waypoint {
+	c := &waypoint{path: path}
+	c.real, c.kind, c.err = reach(top, path)
+	if errors.Is(c.err, fs.ErrNotExist) || errors.Is(c.err, disk.ErrKind) {
+		c.err = errMissing
 	}
-}
-
-func (w *waypoint) child(name, path, real string) *waypoint {
+	if c.err == nil && c.real != path {
+		p.aliases = append(p.aliases, alias{path, c.real})
+	}
 	if w.children == nil {
 		w.children = map[string]*waypoint{}
 	}
-	c := &waypoint{path: path, real: real}
 	w.children[name] = c
 	return c
 }
 
+// reach returns where path leads to and what is there. A symlink that leads nowhere is itself what is there.
+func reach(top disk.FS, path string) (real string, kind varve.Kind, err error) {
+	real, err = disk.Resolve(top, path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, disk.ErrKind) {
+		dir, dirErr := disk.Resolve(top, varve.Parent(path))
+		if dirErr != nil {
+			return "", 0, err
+		}
+		e := varve.Entry{Path: path}
+		real = varve.Join(dir, e.Name())
+	} else if err != nil || real == "" {
+		return real, varve.Dir, err
+	}
+	e := varve.Entry{Path: real}
+	at, err := disk.OpenPath(top, e.Parent())
+	if err != nil {
+		return "", 0, err
+	}
+	info, err := at.Lookup(e.Name())
+	if at != top {
+		err = errors.Join(err, at.Close())
+	}
+	return real, info.Kind, err
+}
+
 // names returns the names of w's children, sorted.
 func (w *waypoint) names() []string { return slices.Sorted(maps.Keys(w.children)) }
+
+// addTo adds the names of w's children to sorted names.
+func (w *waypoint) addTo(names []disk.Name) []disk.Name {
+	if w == nil {
+		return names
+	}
+	for _, name := range w.names() {
+		if i, ok := find(names, name); !ok {
+			names = slices.Insert(names, i, disk.Name{Name: name})
+		}
+	}
+	return names
+}
+
+// cause returns why the object at w cannot be read, err unless that was known before.
+func (w *waypoint) cause(err error) error {
+	if w != nil && w.err != nil {
+		return w.err
+	}
+	return err
+}
 
 // elements returns the elements of path; none for the root.
 func elements(path string) []string {

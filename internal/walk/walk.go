@@ -13,7 +13,9 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"varve"
@@ -59,6 +61,8 @@ const (
 	descriptors = 400
 	// ahead is how many entries may be read before they are asked for.
 	ahead = 1 << 14
+	// pathLoad is the length in bytes at which a path counts as one more entry of these; very deep trees have very long paths.
+	pathLoad = 256
 	// chunkSize is how many entries of a directory are read as one piece of work.
 	chunkSize = 512
 )
@@ -69,15 +73,16 @@ type Source struct {
 	held *disk.Held
 	plan *plan
 
-	mu      sync.Mutex
-	leftOut []string
+	mu         sync.Mutex
+	leftOut    []string
+	complaints []error
 }
 
 var _ varve.Source = (*Source)(nil)
 
 // New returns the part of top that sources, paths relative to top, name. A source that is a symlink is followed, as are symlinks
-// on the way to it; the entries keep the path as it was given. New takes over top and closes it with the Source. ErrNoSource
-// where no source exists.
+// on the way to it; the entries keep the path as it was given. One that cannot be reached is yielded with Err. New takes over top and
+// closes it with the Source. ErrNoSource where no source can be reached.
 func New(top disk.FS, sources []string, opts Options) (*Source, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
@@ -102,7 +107,7 @@ func (s *Source) Close() error { return s.held.Close() }
 func (s *Source) LeftOut() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.leftOut
+	return slices.Clone(s.leftOut)
 }
 
 // Entries yields the tree. Several goroutines read ahead while it runs; all have ended when it returns.
@@ -185,13 +190,16 @@ func (d *delivery) deliver(n *node) ([]*node, error) {
 		return nil, d.hand(varve.Entry{Path: n.path, Kind: varve.Dir, Err: n.err}, 1)
 	}
 	for _, c := range n.chunks {
+		if err := d.ctx.Err(); err != nil {
+			return nil, err
+		}
 		d.crew.need(c.task)
 		for i := range c.items {
 			if err := d.hand(c.items[i].entry, c.items[i].links); err != nil {
 				return nil, err
 			}
 		}
-		d.crew.consumed(len(c.items))
+		d.crew.consumed(c.load)
 		c.items = nil
 	}
 	return n.takeChildren(), nil
@@ -258,6 +266,9 @@ func (s *Source) Open(_ context.Context, e varve.Entry) (varve.File, error) {
 	}
 	defer dir.Done()
 	r, err := at.Open(name)
+	for errors.Is(err, syscall.EMFILE) && s.held.Shed() {
+		r, err = at.Open(name)
+	}
 	if err != nil {
 		return nil, oneFile(err)
 	}

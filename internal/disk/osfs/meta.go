@@ -3,6 +3,7 @@
 package osfs
 
 import (
+	"cmp"
 	"io/fs"
 	"math"
 	"strconv"
@@ -31,14 +32,16 @@ func (d *dir) Set(name string, e *varve.Entry, aspect varve.Aspect) error {
 	case varve.Xattrs:
 		err = unholdable(setXattrs(d.xattrAccess(name), e.Xattrs))
 	case varve.MTime:
-		err = d.setTime(name, e.MTime)
+		if err = d.setTime(name, e.MTime); err == nil {
+			err = checkTime(d.fd, path, flags, e.MTime)
+		}
 	case varve.Flags:
 		err = d.setFlags(name, e.Flags)
 	default:
 		err = disk.ErrUnsupported
 	}
 	if err != nil {
-		return wrap("set "+aspect.String()+" of", d.at(name), err)
+		return d.wrap("set "+aspect.String()+" of", name, err)
 	}
 	return nil
 }
@@ -64,6 +67,22 @@ func (d *dir) setTime(name string, t varve.Time) error {
 	return retry0(func() error { return futimens(d.fd, times(t)) })
 }
 
+// checkTime looks whether a modification time that not every file system can hold was kept: a time that is out of range is brought
+// into it without an error.
+func checkTime(fd int, path string, flags int, t varve.Time) error {
+	if t.Sec == int64(int32(t.Sec)) {
+		return nil
+	}
+	var st unix.Statx_t
+	if err := retry0(func() error { return unix.Statx(fd, path, flags, unix.STATX_MTIME, &st) }); err != nil {
+		return err
+	}
+	if timeOf(st.Mtime) != t {
+		return unix.EOPNOTSUPP
+	}
+	return nil
+}
+
 // self is a path that leads to the held directory.
 func (d *dir) self() string { return "/proc/self/fd/" + strconv.Itoa(d.fd) }
 
@@ -77,14 +96,16 @@ func (f *writer) Set(e *varve.Entry, aspect varve.Aspect) error {
 	case varve.Xattrs:
 		err = unholdable(setXattrs(descriptorXattrs(f.fd), e.Xattrs))
 	case varve.MTime:
-		err = retry0(func() error { return futimens(f.fd, times(e.MTime)) })
+		if err = retry0(func() error { return futimens(f.fd, times(e.MTime)) }); err == nil {
+			err = checkTime(f.fd, "", unix.AT_EMPTY_PATH, e.MTime)
+		}
 	case varve.Flags:
 		err = setFlags(f.fd, e.Flags)
 	default:
 		err = disk.ErrUnsupported
 	}
 	if err != nil {
-		return wrap("set "+aspect.String()+" of", f.path(), err)
+		return f.dir.wrap("set "+aspect.String()+" of", f.name, err)
 	}
 	return nil
 }
@@ -133,9 +154,10 @@ func (d *dir) chmod(name string, mode uint32) error {
 	return retry0(func() error { return unix.Chmod("/proc/self/fd/"+strconv.Itoa(fd), mode) })
 }
 
-// settable are the inode flags of ioctl_iflags(2) that are kept and set: compressed, sync, immutable, append-only, no dump, no
-// access time, data journalling, synchronous and top directory, no copy on write, project inheritance.
-const settable = 0x4 | 0x8 | 0x10 | 0x20 | 0x40 | 0x80 | 0x4000 | 0x10000 | 0x20000 | 0x800000 | 0x20000000
+// settable are the inode flags of ioctl_iflags(2) that are kept and set: secure deletion, undeletable, compressed, sync, immutable,
+// append-only, no dump, no access time, not compressed, data journalling, no tail merging, synchronous and top directory, no copy
+// on write, direct access, project inheritance.
+const settable = 0xff | 0x400 | 0x4000 | 0x8000 | 0x10000 | 0x20000 | 0x800000 | 0x2000000 | 0x20000000
 
 func (d *dir) Flags(name string) (uint32, error) {
 	const op = "get flags"
@@ -144,7 +166,7 @@ func (d *dir) Flags(name string) (uint32, error) {
 	}
 	if name == "." {
 		flags, err := getFlags(d.fd)
-		return flags, wrap(op, d.path, err)
+		return flags, d.wrap(op, ".", err)
 	}
 	fd, err := d.openAny(name)
 	if err != nil {
@@ -152,7 +174,7 @@ func (d *dir) Flags(name string) (uint32, error) {
 	}
 	defer unix.Close(fd)
 	flags, err := getFlags(fd)
-	return flags, wrap(op, d.at(name), err)
+	return flags, d.wrap(op, name, err)
 }
 
 // openAny opens a regular file or directory for an ioctl; other kinds are refused before an open could have an effect on them.
@@ -192,7 +214,8 @@ func (d *dir) setFlags(name string, flags uint32) error {
 	return setFlags(fd, flags)
 }
 
-// setFlags makes the settable flags of an open file exactly those given and leaves the others alone.
+// setFlags makes the settable flags of an open file exactly those given and leaves the others alone. Some file systems pass over
+// what they cannot do without an error, such as btrfs a late wish for no copy on write; that is one here.
 func setFlags(fd int, flags uint32) error {
 	old, err := retry(func() (uint32, error) { return unix.IoctlGetUint32(fd, unix.FS_IOC_GETFLAGS) })
 	if err != nil {
@@ -205,7 +228,13 @@ func setFlags(fd int, flags uint32) error {
 	if want > math.MaxInt32 {
 		return unix.EINVAL
 	}
-	return retry0(func() error { return unix.IoctlSetPointerInt(fd, unix.FS_IOC_SETFLAGS, int(want)) })
+	if err := retry0(func() error { return unix.IoctlSetPointerInt(fd, unix.FS_IOC_SETFLAGS, int(want)) }); err != nil {
+		return err
+	}
+	if got, err := getFlags(fd); err != nil || got != flags&settable {
+		return cmp.Or(err, error(unix.EOPNOTSUPP))
+	}
+	return nil
 }
 
 func (d *dir) Xattrs(name string) ([]varve.Xattr, error) {

@@ -9,6 +9,8 @@ package osfs
 import (
 	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,7 +25,8 @@ import (
 // dir is a held directory descriptor.
 type dir struct {
 	fd     int
-	path   string
+	parent *dir // nil for one that Open opened; for messages alone
+	name   string
 	shared *shared
 	// pathOnly says that the descriptor was opened without the right to read the directory (O_PATH): calls on the descriptor
 	// itself go through its name below /proc/self/fd.
@@ -51,7 +54,7 @@ func Open(path string) (disk.FS, error) {
 	if err != nil {
 		return nil, wrap("open directory", path, err)
 	}
-	return &dir{fd: fd, path: path, shared: &shared{umask: umask()}, pathOnly: pathOnly}, nil
+	return &dir{fd: fd, name: path, shared: &shared{umask: umask()}, pathOnly: pathOnly}, nil
 }
 
 // umask returns the process's umask without changing it; 0777 where it cannot be read, so that every mode is set explicitly.
@@ -72,12 +75,17 @@ func umask() uint32 {
 	return uint32(mask)
 }
 
+// path returns the path of the directory for messages.
+func (d *dir) path() string { return d.at(".") }
+
 // at returns the path of name for messages.
 func (d *dir) at(name string) string {
-	if name == "." {
-		return d.path
+	names := []string{name}
+	for ; d != nil; d = d.parent {
+		names = append(names, d.name)
 	}
-	return strings.TrimSuffix(d.path, "/") + "/" + name
+	slices.Reverse(names)
+	return filepath.Join(names...)
 }
 
 // check refuses names that are not single elements; "." only where self says so.
@@ -105,7 +113,7 @@ func (d *dir) OpenDir(name string) (disk.FS, error) {
 	if err != nil {
 		return nil, d.kindError(op, name, err)
 	}
-	return &dir{fd: fd, path: d.at(name), shared: d.shared, pathOnly: pathOnly}, nil
+	return &dir{fd: fd, parent: d, name: name, shared: d.shared, pathOnly: pathOnly}, nil
 }
 
 // openat is openat(2), repeated when interrupted.
@@ -122,16 +130,16 @@ func (d *dir) kindError(op, name string, err error) error {
 	if err == unix.ELOOP || err == unix.ENOTDIR || err == unix.ENXIO {
 		return &fs.PathError{Op: op, Path: d.at(name), Err: sysError{err, disk.ErrKind}}
 	}
-	return wrap(op, d.at(name), err)
+	return d.wrap(op, name, err)
 }
 
 func (d *dir) Close() error {
 	if d.fd < 0 {
-		return wrap("close", d.path, unix.EBADF)
+		return d.wrap("close", ".", unix.EBADF)
 	}
 	err := unix.Close(d.fd)
 	d.fd = -1
-	return wrap("close", d.path, err)
+	return d.wrap("close", ".", err)
 }
 
 // retry calls f until it is not interrupted by a signal.
@@ -193,12 +201,20 @@ func wrap(op, path string, err error) error {
 	return &fs.PathError{Op: op, Path: path, Err: mark(err)}
 }
 
-// wrap2 is wrap for operations on two names.
-func wrap2(op, from, to string, err error) error {
+// wrap is wrap for name in d, or d itself for ".".
+func (d *dir) wrap(op, name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &os.LinkError{Op: op, Old: from, New: to, Err: mark(err)}
+	return wrap(op, d.at(name), err)
+}
+
+// wrap2 is wrap for operations on two names.
+func (d *dir) wrap2(op, name string, to *dir, toName string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &os.LinkError{Op: op, Old: d.at(name), New: to.at(toName), Err: mark(err)}
 }
 
 // kindOf returns the kind that the type bits of mode stand for.

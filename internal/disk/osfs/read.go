@@ -40,7 +40,7 @@ func (d *dir) listError(err error) error {
 	if err == unix.EBADF && d.pathOnly {
 		err = unix.EACCES
 	}
-	return wrap("read directory", d.path, err)
+	return d.wrap("read directory", ".", err)
 }
 
 // appendNames parses the records of getdents64(2): inode number, offset, record length, type, name; the names share the memory of
@@ -86,7 +86,7 @@ func (d *dir) Lookup(name string) (disk.Info, error) {
 		err = unix.Statx(d.fd, path, flags, statMask, &st)
 	}
 	if err != nil {
-		return disk.Info{}, wrap(op, d.at(name), err)
+		return disk.Info{}, d.wrap(op, name, err)
 	}
 	info := infoOf(name, &st)
 	if info.Kind == varve.Symlink {
@@ -102,6 +102,7 @@ func (d *dir) Lookup(name string) (disk.Info, error) {
 // infoOf converts what statx(2) returned.
 func infoOf(name string, st *unix.Statx_t) disk.Info {
 	info := disk.Info{Links: uint64(st.Nlink), Allocated: int64(st.Blocks) * 512}
+	info.Mount = st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0 && name != "."
 	e := &info.Entry
 	if name != "." {
 		e.Path = name
@@ -131,7 +132,7 @@ func (d *dir) readlink(name string) (string, error) {
 	for {
 		n, err := retry(func() (int, error) { return unix.Readlinkat(d.fd, name, buf) })
 		if err != nil {
-			return "", wrap("readlink", d.at(name), err)
+			return "", d.wrap("readlink", name, err)
 		}
 		if n < len(buf) {
 			return string(buf[:n]), nil
@@ -183,7 +184,7 @@ func (f *reader) stat() (disk.Info, error) {
 		err = unix.Statx(f.fd, "", unix.AT_EMPTY_PATH, statMask, &st)
 	}
 	if err != nil {
-		return disk.Info{}, wrap("stat", f.path(), err)
+		return disk.Info{}, f.dir.wrap("stat", f.name, err)
 	}
 	return infoOf(f.name, &st), nil
 }
@@ -196,7 +197,7 @@ func (f *reader) Info() (disk.Info, error) {
 		return disk.Info{}, err
 	}
 	info.Flags, err = getFlags(f.fd)
-	return info, wrap("get flags", f.path(), err)
+	return info, f.dir.wrap("get flags", f.name, err)
 }
 
 func (f *reader) ReadAt(p []byte, off int64) (int, error) {
@@ -207,7 +208,7 @@ func (f *reader) ReadAt(p []byte, off int64) (int, error) {
 			continue
 		}
 		if err != nil {
-			return done, wrap("read", f.path(), err)
+			return done, f.dir.wrap("read", f.name, err)
 		}
 		if n == 0 {
 			return done, io.EOF
@@ -220,7 +221,7 @@ func (f *reader) ReadAt(p []byte, off int64) (int, error) {
 func (f *reader) Holes(size int64, settle bool) ([]varve.Extent, error) {
 	if settle {
 		if err := retry0(func() error { return unix.Fdatasync(f.fd) }); err != nil && err != unix.EINVAL && err != unix.EROFS {
-			return nil, wrap("flush", f.path(), err)
+			return nil, f.dir.wrap("flush", f.name, err)
 		}
 	}
 	var holes []varve.Extent
@@ -232,7 +233,7 @@ func (f *reader) Holes(size int64, settle bool) ([]varve.Extent, error) {
 		case err == unix.EINVAL || err == unix.EOPNOTSUPP:
 			return nil, nil
 		case err != nil:
-			return nil, wrap("find data", f.path(), err)
+			return nil, f.dir.wrap("find data", f.name, err)
 		}
 		data = min(data, size)
 		if data > off {
@@ -242,7 +243,7 @@ func (f *reader) Holes(size int64, settle bool) ([]varve.Extent, error) {
 			break
 		}
 		if off, err = unix.Seek(f.fd, data, unix.SEEK_HOLE); err != nil && err != unix.ENXIO {
-			return nil, wrap("find hole", f.path(), err)
+			return nil, f.dir.wrap("find hole", f.name, err)
 		} else if err != nil {
 			break
 		}
@@ -252,17 +253,17 @@ func (f *reader) Holes(size int64, settle bool) ([]varve.Extent, error) {
 
 func (f *reader) Close() error {
 	if f.fd < 0 {
-		return wrap("close", f.path(), unix.EBADF)
+		return f.dir.wrap("close", f.name, unix.EBADF)
 	}
 	err := unix.Close(f.fd)
 	f.fd = -1
-	return wrap("close", f.path(), err)
+	return f.dir.wrap("close", f.name, err)
 }
 
 func (d *dir) Space() (disk.Space, error) {
 	var st unix.Statfs_t
 	if err := retry0(func() error { return unix.Fstatfs(d.fd, &st) }); err != nil {
-		return disk.Space{}, wrap("statfs", d.path, err)
+		return disk.Space{}, d.wrap("statfs", ".", err)
 	}
 	unit := int64(st.Frsize)
 	return disk.Space{Total: int64(st.Blocks) * unit, Free: int64(st.Bavail) * unit, Pseudo: pseudo(int64(st.Type))}, nil

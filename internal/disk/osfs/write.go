@@ -21,14 +21,14 @@ func (d *dir) Create(name string, mode uint32) (disk.Writer, error) {
 	const flags = unix.O_RDWR | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	fd, err := d.openat(name, flags, mode)
 	if err != nil {
-		return nil, wrap(op, d.at(name), err)
+		return nil, d.wrap(op, name, err)
 	}
 	if mode&d.shared.umask != 0 {
 		err = retry0(func() error { return unix.Fchmod(fd, mode) })
 	}
 	if err != nil {
 		unix.Close(fd)
-		return nil, wrap(op, d.at(name), err)
+		return nil, d.wrap(op, name, err)
 	}
 	return &writer{fd: fd, name: name, dir: d}, nil
 }
@@ -43,15 +43,22 @@ func (d *dir) Mkdir(name string, mode uint32) error {
 	if err == nil && mode&d.shared.umask != 0 {
 		err = d.chmod(name, mode)
 	}
-	return wrap(op, d.at(name), err)
+	return d.wrap(op, name, err)
 }
+
+// maxName is how many bytes a name may have.
+const maxName = 255
 
 func (d *dir) Symlink(name, target string) error {
 	const op = "symlink"
 	if err := d.check(op, name, false); err != nil {
 		return err
 	}
-	return wrap(op, d.at(name), retry0(func() error { return unix.Symlinkat(target, d.fd, name) }))
+	err := retry0(func() error { return unix.Symlinkat(target, d.fd, name) })
+	if err == unix.ENAMETOOLONG && len(name) <= maxName { // XFS and btrfs take shorter targets than ext4
+		err = sysError{err, disk.ErrUnsupported}
+	}
+	return d.wrap(op, name, err)
 }
 
 // nodeType returns the type bits of mknod(2) for kind, 0 where it makes no such object.
@@ -84,10 +91,13 @@ func (d *dir) Mknod(name string, kind varve.Kind, mode uint32, dev varve.Rdev) e
 		number = 0
 	}
 	err := retry0(func() error { return unix.Mknodat(d.fd, name, typ|mode, int(number)) })
+	if err == unix.EINVAL { // XFS holds smaller device numbers than others
+		err = sysError{err, disk.ErrUnsupported}
+	}
 	if err == nil && mode&d.shared.umask != 0 {
 		err = d.chmod(name, mode)
 	}
-	return wrap(op, d.at(name), err)
+	return d.wrap(op, name, err)
 }
 
 // pair checks two names and returns the other directory.
@@ -115,7 +125,7 @@ func (d *dir) Link(name string, to disk.FS, toName string) error {
 	if err == unix.EPERM {
 		err = sysError{err, disk.ErrUnsupported}
 	}
-	return wrap2(op, d.at(name), other.at(toName), err)
+	return d.wrap2(op, name, other, toName, err)
 }
 
 func (d *dir) Rename(name string, to disk.FS, toName string) error {
@@ -128,7 +138,7 @@ func (d *dir) Rename(name string, to disk.FS, toName string) error {
 	if err == unix.EINVAL || err == unix.ENOSYS {
 		err = d.renameChecked(name, other, toName)
 	}
-	return wrap2(op, d.at(name), other.at(toName), err)
+	return d.wrap2(op, name, other, toName, err)
 }
 
 // renameChecked is Rename where the file system has no RENAME_NOREPLACE: link and unlink where there are hard links, else a look
@@ -157,7 +167,7 @@ func (d *dir) Replace(name string, to disk.FS, toName string) error {
 		return err
 	}
 	err = retry0(func() error { return unix.Renameat(d.fd, name, other.fd, toName) })
-	return wrap2(op, d.at(name), other.at(toName), err)
+	return d.wrap2(op, name, other, toName, err)
 }
 
 func (d *dir) Remove(name string) error {
@@ -165,7 +175,7 @@ func (d *dir) Remove(name string) error {
 	if err := d.check(op, name, false); err != nil {
 		return err
 	}
-	return wrap(op, d.at(name), retry0(func() error { return unix.Unlinkat(d.fd, name, 0) }))
+	return d.wrap(op, name, retry0(func() error { return unix.Unlinkat(d.fd, name, 0) }))
 }
 
 func (d *dir) Rmdir(name string) error {
@@ -173,17 +183,17 @@ func (d *dir) Rmdir(name string) error {
 	if err := d.check(op, name, false); err != nil {
 		return err
 	}
-	return wrap(op, d.at(name), retry0(func() error { return unix.Unlinkat(d.fd, name, unix.AT_REMOVEDIR) }))
+	return d.wrap(op, name, retry0(func() error { return unix.Unlinkat(d.fd, name, unix.AT_REMOVEDIR) }))
 }
 
 func (d *dir) Sync() error {
 	err := retry0(func() error { return unix.Fsync(d.fd) })
-	return wrap("sync", d.path, err)
+	return d.wrap("sync", ".", err)
 }
 
 func (d *dir) SyncAll() error {
 	err := retry0(func() error { return unix.Syncfs(d.fd) })
-	return wrap("sync file system of", d.path, err)
+	return d.wrap("sync file system of", ".", err)
 }
 
 // lease is a locked file; the lock goes with the descriptor.
@@ -202,14 +212,14 @@ func (d *dir) Lock(name string) (io.Closer, error) {
 	const flags = unix.O_RDWR | unix.O_CREAT | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	fd, err := d.openat(name, flags, 0o600)
 	if err != nil {
-		return nil, wrap(op, d.at(name), err)
+		return nil, d.wrap(op, name, err)
 	}
 	if err := retry0(func() error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) }); err != nil {
 		unix.Close(fd)
 		if err == unix.EWOULDBLOCK {
 			return nil, &fs.PathError{Op: op, Path: d.at(name), Err: varve.ErrBusy}
 		}
-		return nil, wrap(op, d.at(name), err)
+		return nil, d.wrap(op, name, err)
 	}
 	return &lease{fd: fd, path: d.at(name)}, nil
 }
@@ -231,7 +241,7 @@ func (f *writer) WriteAt(p []byte, off int64) (int, error) {
 			continue
 		}
 		if err != nil {
-			return done, wrap("write", f.path(), err)
+			return done, f.dir.wrap("write", f.name, err)
 		}
 		done += n
 	}
@@ -239,7 +249,7 @@ func (f *writer) WriteAt(p []byte, off int64) (int, error) {
 }
 
 func (f *writer) Truncate(size int64) error {
-	return wrap("truncate", f.path(), retry0(func() error { return unix.Ftruncate(f.fd, size) }))
+	return f.dir.wrap("truncate", f.name, retry0(func() error { return unix.Ftruncate(f.fd, size) }))
 }
 
 func (f *writer) Clone(from disk.Reader) error {
@@ -252,18 +262,18 @@ func (f *writer) Clone(from disk.Reader) error {
 	if err == unix.EXDEV || err == unix.EINVAL || err == unix.ENOTTY {
 		err = sysError{err, disk.ErrUnsupported}
 	}
-	return wrap(op, f.path(), err)
+	return f.dir.wrap(op, f.name, err)
 }
 
 func (f *writer) Sync() error {
-	return wrap("sync", f.path(), retry0(func() error { return unix.Fsync(f.fd) }))
+	return f.dir.wrap("sync", f.name, retry0(func() error { return unix.Fsync(f.fd) }))
 }
 
 func (f *writer) Close() error {
 	if f.fd < 0 {
-		return wrap("close", f.path(), unix.EBADF)
+		return f.dir.wrap("close", f.name, unix.EBADF)
 	}
 	err := unix.Close(f.fd)
 	f.fd = -1
-	return wrap("close", f.path(), err)
+	return f.dir.wrap("close", f.name, err)
 }
