@@ -158,6 +158,12 @@ func xattrs(t *testing.T, dir string) {
 	run(t, at, "setfacl", "-m", "u:123:rwx,d:u:321:rx,d:g:77:-,d:m::rx", "dir")
 	ok(t, os.Mkdir(at+"/dir/inherits", 0o700))
 	text(t, at+"/dir/inherits/file", "x")
+	ok(t, os.Mkdir(at+"/dir/bare", 0o755)) // children that have no ACL though their directory hands one down
+	for _, path := range []string{at + "/dir/file", at + "/dir/bare/file"} {
+		text(t, path, "x")
+		run(t, "", "setfacl", "-b", path)
+	}
+	run(t, "", "setfacl", "-b", "-k", at+"/dir/bare")
 	ok(t, os.Mkdir(at+"/group", 0o755))
 	ok(t, os.Lchown(at+"/group", 0, 99))
 	ok(t, syscall.Chmod(at+"/group", 0o2775))
@@ -204,9 +210,7 @@ func flags(t *testing.T, dir, kind string) {
 		text(t, path, flag)
 		sub := dir + "/flags/dir-" + flag
 		ok(t, os.Mkdir(sub, 0o755))
-		if flag != "c" { // on btrfs this is also an attribute, which what is made in the directory inherits
-			text(t, sub+"/inside", flag)
-		}
+		text(t, sub+"/inside", flag)
 		ok(t, os.Link(path, dir+"/flags/linked-"+flag))
 		for _, p := range []string{path, sub} {
 			if p == path && strings.ContainsAny(flag, "DT") {
@@ -220,6 +224,7 @@ func flags(t *testing.T, dir, kind string) {
 		ok(t, os.MkdirAll(dir+"/flags/nocow-dir", 0o755))
 		text(t, dir+"/flags/nocow-empty", "")
 		run(t, dir, "chattr", "+C", "flags/nocow-empty", "flags/nocow-dir")
+		text(t, dir+"/flags/nocow-dir/inherits", "content")
 	}
 	t.Cleanup(func() { _ = exec.Command("chattr", "-R", "-f", "-i", "-a", dir).Run() })
 }

@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"varve"
 	"varve/internal/digest"
@@ -208,6 +209,11 @@ func Metadata(s Setter, e *varve.Entry, todo varve.Aspect) (unkept varve.Aspect,
 		}
 	}
 	return unkept, nil
+}
+
+// HandedDown reports whether a directory passes the attribute x on to what is made in it: default ACLs, and the properties of btrfs.
+func HandedDown(x varve.Xattr) bool {
+	return x.Name == "system.posix_acl_default" || strings.HasPrefix(x.Name, "btrfs.")
 }
 
 // Needed returns the aspects of e that have to be set on an object that was just made with the mode bits e.Mode&0777 by a user

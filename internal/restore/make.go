@@ -81,6 +81,9 @@ func (w *worker) file(e *varve.Entry, name string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
+	if err := w.noCopyOnWrite(out, e); err != nil {
+		return err
+	}
 	sum, n, err := w.copier.Copy(out, f, e.Size, e.Holes)
 	if err != nil {
 		return err
@@ -90,6 +93,21 @@ func (w *worker) file(e *varve.Entry, name string) (err error) {
 		return fmt.Errorf("content is not what was saved: %w", varve.ErrDamaged)
 	}
 	return w.metadata(out, e, w.needed(e))
+}
+
+// flagNoCOW is FS_NOCOW_FL, which btrfs takes for an empty file alone.
+const flagNoCOW = 0x00800000
+
+// noCopyOnWrite sets the one flag that has to come before the content. Where it cannot be, the flags that are set at the end tell.
+func (w *worker) noCopyOnWrite(out disk.Writer, e *varve.Entry) error {
+	if e.Flags&flagNoCOW == 0 {
+		return nil
+	}
+	err := out.Set(&varve.Entry{Kind: e.Kind, Flags: flagNoCOW}, varve.Flags)
+	if place.Unkeepable(err) {
+		return nil
+	}
+	return err
 }
 
 // special makes what is neither a regular file nor a directory.

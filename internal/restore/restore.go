@@ -89,7 +89,7 @@ type Report struct {
 
 const (
 	defaultWorkers = 3
-	descriptors    = 400
+	descriptors    = 200
 )
 
 // run is one restore.

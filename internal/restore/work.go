@@ -134,9 +134,7 @@ func (w *worker) look() error {
 	if err != nil {
 		return err
 	}
-	t.inherits = self.Mode&0o2000 != 0 || slices.ContainsFunc(xattrs, func(x varve.Xattr) bool {
-		return x.Name == "system.posix_acl_default"
-	})
+	t.inherits = self.Mode&0o2000 != 0 || slices.ContainsFunc(xattrs, place.HandedDown)
 	t.differed, err = dirDiffers(w.at, &self, &t.entry, w.run.opts.NoOwner)
 	return err
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // descriptors is how many idle directories of a tree stay open.
-const descriptors = 400
+const descriptors = 100
 
 // partial is a snapshot being made: .varve/partial/<id>.<series directory> with the files in tree, and the manifest. By its name
 // the next run of the series finds what an interrupted one left.

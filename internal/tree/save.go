@@ -268,8 +268,12 @@ func (v *save) makeDirs(at disk.FS, b *batch) error {
 		if d == nil {
 			continue
 		}
-		k, _ := v.store.kept(b.jobs[i].entry)
+		e := b.jobs[i].entry
+		k, _ := v.store.kept(e)
 		if err := at.Mkdir(k.Name(), k.Mode); err != nil {
+			return err
+		}
+		if err := v.prepare(at, e); err != nil {
 			return err
 		}
 		close(d.Made)

@@ -33,36 +33,28 @@ func (w *worker) release() {
 func (w *worker) put(j *job) error {
 	e := j.entry
 	switch {
-	case e.Err != nil || e.SameAs != "":
+	case e.Err != nil || e.SameAs != "" || e.Kind == varve.Dir:
 		return nil
-	case e.Kind == varve.Dir:
-		return w.dir(e)
 	case e.Kind == varve.Regular:
 		return w.regular(j)
 	}
 	return w.special(j)
 }
 
-// aclDefault is the attribute that a directory hands down to what is made in it.
-const aclDefault = "system.posix_acl_default"
-
-// dir gives a new directory what of its metadata does not depend on what comes into it; late has the rest.
-func (w *worker) dir(e *varve.Entry) error {
-	k, unkept := w.save.store.kept(e)
-	todo := place.Needed(&k, w.save.store.opts.UID, w.save.store.opts.GID) & (varve.Owner | varve.Xattrs)
-	target := place.Named{Dir: w.at, Name: e.Name()}
-	unkept, err := w.save.store.metadata(target, &k, unkept, todo)
-	if err == nil && hasDefaultACL(k.Xattrs) && unkept&varve.Xattrs == 0 {
-		k.Xattrs = slices.DeleteFunc(slices.Clone(k.Xattrs), isDefaultACL)
+// prepare gives a new directory what of its metadata does not depend on what comes into it; late has the rest. What is handed down
+// is tried, so that the manifest can say whether it is kept, and taken away again before anything is made in the directory.
+func (v *save) prepare(at disk.FS, e *varve.Entry) error {
+	k, unkept := v.store.kept(e)
+	todo := place.Needed(&k, v.store.opts.UID, v.store.opts.GID) & (varve.Owner | varve.Xattrs)
+	target := place.Named{Dir: at, Name: e.Name()}
+	unkept, err := v.store.metadata(target, &k, unkept, todo)
+	if err == nil && slices.ContainsFunc(k.Xattrs, place.HandedDown) && unkept&varve.Xattrs == 0 {
+		k.Xattrs = slices.DeleteFunc(slices.Clone(k.Xattrs), place.HandedDown)
 		err = target.Set(&k, varve.Xattrs)
 	}
 	e.Unkept = unkept
 	return err
 }
-
-func isDefaultACL(x varve.Xattr) bool { return x.Name == aclDefault }
-
-func hasDefaultACL(xattrs []varve.Xattr) bool { return slices.ContainsFunc(xattrs, isDefaultACL) }
 
 // late sets what the directory e gets at the end.
 func (s *Store) late(d *place.Dir, e *varve.Entry) {
@@ -72,7 +64,7 @@ func (s *Store) late(d *place.Dir, e *varve.Entry) {
 	if k.Mode&0o7000 != 0 {
 		d.LateSides |= varve.Mode
 	}
-	if hasDefaultACL(k.Xattrs) && e.Unkept&varve.Xattrs == 0 {
+	if slices.ContainsFunc(k.Xattrs, place.HandedDown) && e.Unkept&varve.Xattrs == 0 {
 		d.Late.Xattrs = k.Xattrs
 		d.LateSides |= varve.Xattrs | varve.Mode
 	}

@@ -58,7 +58,7 @@ type Options struct {
 const (
 	defaultWorkers = 4
 	// descriptors is how many idle directories stay open; fewer cost time, not correctness.
-	descriptors = 400
+	descriptors = 200
 	// ahead is how many entries may be read before they are asked for.
 	ahead = 1 << 14
 	// pathLoad is the length in bytes at which a path counts as one more entry of these; very deep trees have very long paths.

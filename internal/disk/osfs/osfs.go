@@ -75,9 +75,6 @@ func umask() uint32 {
 	return uint32(mask)
 }
 
-// path returns the path of the directory for messages.
-func (d *dir) path() string { return d.at(".") }
-
 // at returns the path of name for messages.
 func (d *dir) at(name string) string {
 	names := []string{name}

@@ -175,8 +175,6 @@ type reader struct {
 	first *disk.Info // what Open saw, for the first Info
 }
 
-func (f *reader) path() string { return f.dir.at(f.name) }
-
 func (f *reader) stat() (disk.Info, error) {
 	var st unix.Statx_t
 	err := unix.Statx(f.fd, "", unix.AT_EMPTY_PATH, statMask, &st)
