@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -74,7 +75,7 @@ func (b *backup) run(ctx context.Context, args []string) error {
 	if b.dryRun {
 		err = b.compare(ctx, place.Store, job, options)
 	} else {
-		err = b.save(ctx, place.Store, job, options)
+		err = ofStore(place.Path, b.save(ctx, place.Store, job, options))
 	}
 	return errors.Join(err, place.Close())
 }
@@ -97,7 +98,7 @@ func (b *backup) place(ctx context.Context, spec string, job *job, options walk.
 	if err := src.Close(); err != nil || b.dryRun {
 		return nil, err
 	}
-	err = location.Init(ctx, spec, o)
+	err = ofStore(spec, location.Init(ctx, spec, o))
 	if err != nil && (b.fresh || !errors.Is(err, fs.ErrExist)) {
 		return nil, err
 	}
@@ -125,9 +126,7 @@ func (b *backup) save(ctx context.Context, store varve.Store, job *job, options 
 		return err
 	}
 	m := a.newMeter()
-	if a.errTTY && !a.quiet {
-		b.expect(ctx, store, job.series, m)
-	}
+	b.look(ctx, store, job.series, m)
 	r := newBackupReport(a, m)
 	var snap varve.Snapshot
 	err = a.watch(m, func() (err error) {
@@ -144,14 +143,32 @@ func (b *backup) save(ctx context.Context, store varve.Store, job *job, options 
 	return incomplete(snap)
 }
 
-// expect tells the meter what the last snapshot of the series held. Without one, nobody knows how long the run will take.
-func (b *backup) expect(ctx context.Context, store varve.Store, series string, m *meter) {
+// look tells the meter what the last snapshot of the series held, without which nobody knows how long the run will take, and warns
+// where the clock is wrong.
+func (b *backup) look(ctx context.Context, store varve.Store, series string, m *meter) {
 	all, err := store.Snapshots(ctx)
 	if err != nil && !errors.Is(err, varve.ErrDamaged) {
 		return // Save will say so
 	}
 	if last := newestOf(all, series); last != nil {
 		m.expect(last.Files+last.Dirs, last.Bytes)
+	}
+	b.checkClock(all, series)
+}
+
+// checkClock warns where the clock is earlier than a snapshot of the series. The snapshot is made nevertheless: a machine may have no
+// clock that survives a reboot, and retention is on its guard.
+func (b *backup) checkClock(all []varve.Snapshot, series string) {
+	now := b.app.now()
+	var latest time.Time
+	for _, s := range all {
+		if s.Series == series && s.Time.After(latest) {
+			latest = s.Time
+		}
+	}
+	if now.Before(latest) {
+		b.app.warn("the clock is earlier than the newest snapshot: it is %s here, and the series has one of %s; no policy removes that one until the clock is right",
+			b.app.timeText(now), b.app.timeText(latest))
 	}
 }
 

@@ -51,6 +51,7 @@ func (b *backup) last(ctx context.Context, store varve.Store, series string) (it
 	if err != nil {
 		return nil, nil, err
 	}
+	b.checkClock(all, series)
 	newest := newestOf(all, series)
 	if newest == nil {
 		return nothing, noClose, nil

@@ -40,6 +40,8 @@ var (
 	errOwners = errors.New("owners not restored")
 	// errVerified says that damage was found, and all of it told.
 	errVerified = fmt.Errorf("verified: %w", varve.ErrDamaged)
+	// errFull says that the store, and not just any place, has no room left.
+	errFull = errors.New("is full")
 	// errGuarded says that a snapshot may not be removed by the way.
 	errGuarded = errors.New("not removed without --force")
 )
@@ -68,6 +70,14 @@ type marked struct {
 func (e marked) Error() string { return e.text }
 
 func (e marked) Unwrap() error { return e.sentinel }
+
+// ofStore names the store in an error that says that it has no room left.
+func ofStore(path string, err error) error {
+	if !errors.Is(err, disk.ErrNoSpace) {
+		return err
+	}
+	return fmt.Errorf("store %s %w: %w", quote(path), errFull, err)
+}
 
 // exitCode returns the code that stands for err. Where several would fit, the first of the table counts.
 func exitCode(ctx context.Context, err error) int {
@@ -113,7 +123,7 @@ func hint(err error) string {
 		{retention.ErrClock, "correct the clock, or forget the snapshots with wrong times by their IDs; nothing was removed"},
 		{errGuarded, "--force removes it nevertheless"},
 		{errOwners, "run as root to restore owners, or leave them alone with --no-owner"},
-		{disk.ErrNoSpace, "varve forget makes room, also on a full disk"},
+		{errFull, "varve forget makes room, also on a full disk"},
 		{disk.ErrNotEmpty, "a new store wants an empty directory"},
 		{errVerified, "another snapshot may hold a good copy of what is named above"},
 		{varve.ErrDamaged, "varve verify tells all that is damaged"},

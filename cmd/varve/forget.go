@@ -39,7 +39,9 @@ the newest good one of a series, or any dated in the future. -n prints the plan 
 			if err := f.checkUsage(args); err != nil {
 				return err
 			}
-			return a.withStore(c.Context(), func(p *location.Place) error { return f.run(c.Context(), p.Store, args) })
+			return a.withStore(c.Context(), func(p *location.Place) error {
+				return ofStore(p.Path, f.run(c.Context(), p.Store, args))
+			})
 		},
 	}
 	f.addPolicy(c)
@@ -103,9 +105,10 @@ func (f *forgetting) run(ctx context.Context, store varve.Store, args []string) 
 			ids = append(ids, d.Snapshot.ID)
 		}
 	}
-	if err := f.print(plan); err != nil || f.dryRun || len(ids) == 0 {
+	if err := f.print(plan); err != nil || f.dryRun {
 		return err
 	}
+	// Also without any: it finishes what an interrupted run left.
 	return store.Forget(ctx, ids...)
 }
 

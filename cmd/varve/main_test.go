@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -13,13 +14,16 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"varve/internal/disk/faultfs"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"varve": varveForTests})
 }
 
-// varveForTests is the program as scripts call it: VARVE_TEST_NOW sets the clock, VARVE_TEST_TTY makes both outputs terminals.
+// varveForTests is the program as scripts call it: VARVE_TEST_NOW sets the clock, VARVE_TEST_TTY makes both outputs terminals,
+// VARVE_TEST_KILL_AT kills the process before the disk operation with this number.
 func varveForTests() {
 	a := newApp()
 	if text := os.Getenv("VARVE_TEST_NOW"); text != "" {
@@ -32,6 +36,14 @@ func varveForTests() {
 	}
 	if os.Getenv("VARVE_TEST_TTY") != "" {
 		a.outTTY, a.errTTY = true, true
+	}
+	if text := os.Getenv("VARVE_TEST_KILL_AT"); text != "" {
+		at, err := strconv.Atoi(text)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
+		a.open = faulty(&faultfs.Injector{At: at, Do: func(faultfs.Op) { killSelf() }})
 	}
 	a.host = func() (string, error) { return "testhost", nil }
 	ctx, stop := a.watchSignals(os.Exit)
@@ -60,8 +72,11 @@ func TestScripts(t *testing.T) {
 			"lines":  lines,
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond == "mounts" {
+			switch cond {
+			case "mounts":
 				return canMount()
+			case "root":
+				return isRoot()
 			}
 			return false, fmt.Errorf("unknown condition %s", cond)
 		},
@@ -138,6 +153,15 @@ func mountTmpfs(ts *testscript.TestScript, neg bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	ts.Check(syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"))
 	ts.Defer(func() { ts.Check(syscall.Unmount(dir, 0)) })
+}
+
+// isRoot reports whether root runs the tests; an error where not although everything must be tested.
+func isRoot() (bool, error) {
+	root := os.Geteuid() == 0
+	if !root && os.Getenv("VARVE_TEST_STRICT") == "1" {
+		return false, errors.New("not root")
+	}
+	return root, nil
 }
 
 // canMount reports whether file systems can be mounted here; an error where not although everything must be tested.
