@@ -14,14 +14,12 @@ type Group struct {
 	Entries []varve.Entry
 }
 
-// Limits of a Group: how many entries it has, and how many bytes of content end it earlier.
+// Limits of a Group: how many entries it has, and how many bytes of content end it earlier. Goroutines at work in one directory are
+// in one another's way, so most directories are one group.
 const (
-	maxGroup      = 256
+	maxGroup      = 1024
 	maxGroupBytes = 8 << 20
 )
-
-// Window is a number of groups under way that keeps a few goroutines busy and memory small.
-const Window = 48
 
 // Groups cuts a sequence in listing order into groups. An error of the sequence is yielded as it comes and ends it, and so does an
 // entry that is not in order; those with Err have no order, since a directory comes again in the place of its listing.

@@ -11,20 +11,28 @@ var ErrStopped = errors.New("stopped after an error")
 
 // piece is one item under way.
 type piece[T any] struct {
-	item T
-	err  error
-	done chan struct{}
+	item   T
+	weight int
+	err    error
+	done   chan struct{}
 }
 
+// How much may be between put and done: enough for the others to go on while one is long at work, and no more memory than that
+// takes.
+const (
+	maxPieces = 1024
+	maxWeight = 1 << 14
+)
+
 // Ordered calls feed, which puts items in; do with each item, on one of several goroutines, begun in the order of put; and done with
-// each item after its do, one after the other in the order of put and on the goroutine of the caller. At most window items are
-// between put and done. After the first error nothing more is begun, stop is closed, put returns ErrStopped, and Ordered returns
+// each item after its do, one after the other in the order of put and on the goroutine of the caller. At most 1,024 items, weighing
+// 16,384 together unless one alone weighs more, are between put and done. After the first error nothing more is begun, stop is closed, put returns ErrStopped, and Ordered returns
 // that error once all goroutines have ended. An error of feed counts like one of do.
 //
 // A do may wait for what another one, put earlier, brings about, as long as it also heeds stop.
-func Ordered[T any](workers, window int, feed func(put func(T) error) error, do func(stop <-chan struct{}, item T) error,
-	done func(T) error) error {
-	o := &ordered[T]{window: window, done: done, queue: make(chan *piece[T], window), stop: make(chan struct{})}
+func Ordered[T any](workers int, weight func(T) int, feed func(put func(T) error) error,
+	do func(stop <-chan struct{}, item T) error, done func(T) error) error {
+	o := &ordered[T]{weigh: weight, done: done, queue: make(chan *piece[T], maxPieces), stop: make(chan struct{})}
 	var wg sync.WaitGroup
 	for range workers {
 		wg.Go(func() { o.work(do) })
@@ -43,10 +51,11 @@ func Ordered[T any](workers, window int, feed func(put func(T) error) error, do 
 }
 
 type ordered[T any] struct {
-	window  int
+	weigh   func(T) int
 	done    func(T) error
 	queue   chan *piece[T]
 	pending []*piece[T] // put and not taken back, in order
+	weight  int         // of the pending ones
 
 	mu   sync.Mutex
 	err  error // the first one
@@ -82,13 +91,15 @@ func (o *ordered[T]) work(do func(<-chan struct{}, T) error) {
 
 // put queues one item, after taking back the oldest if the window is full, and every other that is ready.
 func (o *ordered[T]) put(item T) error {
-	for len(o.pending) > 0 && (len(o.pending) >= o.window || o.ready()) {
+	weight := o.weigh(item)
+	for len(o.pending) > 0 && (len(o.pending) >= maxPieces || o.weight+weight > maxWeight || o.ready()) {
 		o.take()
 	}
 	if o.failed() {
 		return ErrStopped
 	}
-	p := &piece[T]{item: item, done: make(chan struct{})}
+	p := &piece[T]{item: item, weight: weight, done: make(chan struct{})}
+	o.weight += weight
 	o.pending = append(o.pending, p)
 	o.queue <- p
 	return nil
@@ -108,6 +119,7 @@ func (o *ordered[T]) ready() bool {
 func (o *ordered[T]) take() {
 	p := o.pending[0]
 	o.pending = o.pending[1:]
+	o.weight -= p.weight
 	<-p.done
 	if p.err == nil && !o.failed() {
 		o.fail(o.done(p.item))

@@ -136,7 +136,7 @@ func Run(ctx context.Context, src varve.Source, dir disk.FS, opts Options) (Repo
 		targets: map[string]*target{}, failed: map[string]bool{}, claimed: map[inode]bool{}, remade: map[string]bool{},
 		unread: map[string]bool{}}
 	r.copiers.New = func() any { return place.NewCopier() }
-	err := parallel.Ordered(opts.Workers, parallel.Window, r.feed, r.do, r.settle)
+	err := parallel.Ordered(opts.Workers, func(b *batch) int { return len(b.jobs) }, r.feed, r.do, r.settle)
 	if err == nil {
 		err = r.conclude(dir)
 	}

@@ -141,7 +141,7 @@ func (v *save) report(e varve.Event) {
 
 // run puts every entry of the source into the partial and the manifest.
 func (v *save) run() error {
-	err := parallel.Ordered(v.store.opts.Workers, parallel.Window, v.feed, v.do, v.settle)
+	err := parallel.Ordered(v.store.opts.Workers, func(b *batch) int { return len(b.jobs) }, v.feed, v.do, v.settle)
 	if lost := v.flusher.wait(); lost != nil {
 		err = errors.Join(err, lost, v.partial.distrust())
 	}

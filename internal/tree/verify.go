@@ -129,7 +129,7 @@ func (c *check) snapshot(snap *varve.Snapshot) error {
 		return nil
 	}
 	p := pass{check: c, view: v, at: snap.Location}
-	err = parallel.Ordered(c.store.opts.Workers, parallel.Window, p.feed, p.do, func(*checkBatch) error { return nil })
+	err = parallel.Ordered(c.store.opts.Workers, func(b *checkBatch) int { return len(b.Entries) }, p.feed, p.do, func(*checkBatch) error { return nil })
 	return errors.Join(err, v.Close())
 }
 
