@@ -216,6 +216,23 @@ func HandedDown(x varve.Xattr) bool {
 	return x.Name == "system.posix_acl_default" || strings.HasPrefix(x.Name, "btrfs.")
 }
 
+// WithoutImposed returns the attributes that an object has without those that the system put there unasked, such as the label of
+// SELinux: they can neither be removed nor count as a difference where want has none of that name.
+func WithoutImposed(have, want []varve.Xattr) []varve.Xattr {
+	extra := func(x varve.Xattr) bool {
+		return Imposed(x.Name) && !slices.ContainsFunc(want, func(w varve.Xattr) bool { return w.Name == x.Name })
+	}
+	if !slices.ContainsFunc(have, extra) {
+		return have
+	}
+	return slices.DeleteFunc(slices.Clone(have), extra)
+}
+
+// Imposed reports whether the system gives the attribute called name to what is made, and does not let go of it.
+func Imposed(name string) bool {
+	return name == "security.selinux" || strings.HasPrefix(name, "security.SMACK64")
+}
+
 // Needed returns the aspects of e that have to be set on an object that was just made with the mode bits e.Mode&0777 by a user
 // with these IDs, where nothing is inherited from the directory.
 func Needed(e *varve.Entry, uid, gid uint32) varve.Aspect {

@@ -53,6 +53,13 @@ func (b *base) claim(pos int) bool {
 	return true
 }
 
+// claimed reports whether the entry at pos was taken for a link.
+func (b *base) claimed(pos int) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.used.has(pos)
+}
+
 // unclaim gives back what claim took.
 func (b *base) unclaim(pos int) {
 	b.mu.Lock()
@@ -103,9 +110,10 @@ const sides = varve.Type | varve.Owner | varve.Mode | varve.Xattrs | varve.MTime
 // can share parts of files.
 const minClone = 1 << 20
 
-// candidates returns the files of the bases that e may be linked to, the best first, and one that it may resemble where there is
-// none.
-func (s *save) candidates(e *varve.Entry) (list []candidate, like *candidate) {
+// seek finds the files of the bases that the entry of j may be linked to, the best first, and one that it may resemble where there
+// is none.
+func (s *save) seek(j *job) {
+	e := j.entry
 	for _, b := range s.bases {
 		found, err := b.advance(e.Path)
 		if err != nil { // what cannot be read of a base is copied from the source instead
@@ -117,15 +125,14 @@ func (s *save) candidates(e *varve.Entry) (list []candidate, like *candidate) {
 			continue
 		}
 		if proven, ok := suits(b.at, e); ok {
-			list = append(list, candidate{b, b.pos, *b.at, proven})
+			j.candidates = append(j.candidates, candidate{b, b.pos, *b.at, proven})
 		} else if b.at.Kind == varve.Regular && e.Kind == varve.Regular && e.Size >= minClone {
-			like = &candidate{base: b, entry: *b.at}
+			j.like = &candidate{base: b, entry: *b.at}
 		}
 	}
-	if len(list) == 0 && e.Kind == varve.Regular && e.Size > 0 {
-		list = s.movedCandidates(e)
+	if len(j.candidates) == 0 && e.Kind == varve.Regular && e.Size > 0 {
+		s.seekMoved(j)
 	}
-	return list, like
 }
 
 // suits reports whether e may be linked to the entry o of a base, and whether it is proven that their content is the same.
@@ -136,9 +143,10 @@ func suits(o, e *varve.Entry) (proven, ok bool) {
 	case e.Kind != varve.Regular || compare.Unchanged(o, e):
 		return true, true
 	}
-	// Files that are separate at the source must not come to share an inode because two names of the base do.
-	alone := o.SameAs == "" && o.Marks&varve.Linked == 0
-	return false, alone && o.Size == e.Size && e.Size > 0
+	// Files that are separate at the source must not come to share an inode because two names of the base do: of a group of hard
+	// links only the first may be taken, and only for a group.
+	alike := o.SameAs == "" && o.Marks&varve.Linked == e.Marks&varve.Linked
+	return false, alike && o.Size == e.Size && e.Size > 0
 }
 
 // fault says in what way the store's copy of o, info, is not what the manifest says; empty where it is. Bit rot under the same size

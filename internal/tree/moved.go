@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/maphash"
 	"io"
+	"iter"
 	"slices"
 
 	"varve"
@@ -12,7 +13,7 @@ import (
 )
 
 // movedIndex finds the entries of a base by what stays the same when a file is moved: size, modification time and, on the same
-// file system, the inode. It takes 16 bytes for each file.
+// file system, the inode. It takes 24 bytes for each file.
 type movedIndex struct {
 	reader *manifest.Reader
 	time   varve.Time // when the base's run began: what was modified later is not in it
@@ -22,11 +23,15 @@ type movedIndex struct {
 	byTime []mention // key: size, time
 }
 
-// mention says that the entry at pos has the properties that key is a hash of.
+// mention says that the entry at pos has the properties that key is a hash of, and content whose digest begins with sum.
 type mention struct {
 	key uint32
 	pos uint32
+	sum uint32
 }
+
+// sumOf returns the beginning of a digest, as mentions have it.
+func sumOf(d *varve.Digest) uint32 { return binary.LittleEndian.Uint32(d[:]) }
 
 func (m *movedIndex) key(ino uint64, e *varve.Entry) uint32 {
 	var b [32]byte
@@ -52,9 +57,9 @@ func (m *movedIndex) build() error {
 		if e.Kind != varve.Regular || e.Size == 0 {
 			continue
 		}
-		m.byTime = append(m.byTime, mention{m.key(0, e), pos})
+		m.byTime = append(m.byTime, mention{m.key(0, e), pos, sumOf(&e.Digest)})
 		if e.Stamp.Ino != 0 {
-			m.byNode = append(m.byNode, mention{m.key(e.Stamp.Ino, e), pos})
+			m.byNode = append(m.byNode, mention{m.key(e.Stamp.Ino, e), pos, sumOf(&e.Digest)})
 		}
 	}
 	order := func(a, b mention) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.pos, b.pos)) }
@@ -63,67 +68,79 @@ func (m *movedIndex) build() error {
 	return nil
 }
 
-// maxMentions is how many entries with the same key are looked at.
-const maxMentions = 32
-
-// find returns the positions of the entries in list with this key.
+// find returns the mentions in list with this key.
 func find(list []mention, key uint32) []mention {
 	i, _ := slices.BinarySearchFunc(list, key, func(m mention, key uint32) int { return cmp.Compare(m.key, key) })
 	n := i
-	for n < len(list) && n-i < maxMentions && list[n].key == key {
+	for n < len(list) && list[n].key == key {
 		n++
 	}
 	return list[i:n]
 }
 
-// movedCandidates returns the files of a base that lay elsewhere and of which one may be what is now e.
-func (s *save) movedCandidates(e *varve.Entry) []candidate {
+// seekMoved finds a file of a base that lay elsewhere and may be what is now the entry of j: by inode, or else, to be told by their
+// digest, all those of its size and time.
+func (s *save) seekMoved(j *job) {
 	for _, b := range s.bases {
 		m := b.index
-		if m == nil || e.MTime.Sec > m.time.Sec {
+		if m == nil || j.entry.MTime.Sec > m.time.Sec {
 			continue
 		}
-		list, err := b.lookMoved(e)
-		if err != nil {
-			s.report(varve.Event{Kind: varve.Damage, Path: e.Path, Err: err})
+		if err := b.seekMoved(j); err != nil {
+			s.report(varve.Event{Kind: varve.Damage, Path: j.entry.Path, Err: err})
 			b.index = nil
 			continue
 		}
-		if len(list) > 0 {
-			return list
+		if len(j.candidates) > 0 || len(j.moved) > 0 {
+			return
 		}
+	}
+}
+
+// maxNodes is how many entries with the same inode, size and time are looked at; there is one, but for hard links.
+const maxNodes = 16
+
+func (b *base) seekMoved(j *job) error {
+	e, m := j.entry, b.index
+	if !m.built {
+		if err := m.build(); err != nil {
+			return err
+		}
+	}
+	if e.Stamp.Ino != 0 {
+		hits := find(m.byNode, m.key(e.Stamp.Ino, e))
+		for _, hit := range hits[:min(len(hits), maxNodes)] {
+			o, err := m.reader.Get(manifest.Pos(hit.pos))
+			if err != nil {
+				return err
+			}
+			if proven, ok := suits(&o, e); ok {
+				// Equal inode and change time mean nothing on another device.
+				j.candidates = append(j.candidates, candidate{b, int(hit.pos) + 1, o, proven && o.Stamp.Dev == e.Stamp.Dev})
+			}
+		}
+	}
+	if len(j.candidates) == 0 {
+		j.moved, j.from = find(m.byTime, m.key(0, e)), b
 	}
 	return nil
 }
 
-// lookMoved looks for e in b: by inode, or else by size and time alone.
-func (b *base) lookMoved(e *varve.Entry) ([]candidate, error) {
-	m := b.index
-	if !m.built {
-		if err := m.build(); err != nil {
-			return nil, err
+// movedTo returns the candidates among the moved files of j that have this content and nobody has taken.
+func (j *job) movedTo(sum *varve.Digest) iter.Seq[candidate] {
+	return func(yield func(candidate) bool) {
+		for _, hit := range j.moved {
+			pos := int(hit.pos) + 1
+			if hit.sum != sumOf(sum) || j.from.claimed(pos) {
+				continue
+			}
+			o, err := j.from.index.reader.Get(manifest.Pos(hit.pos))
+			if err != nil {
+				return // it is copied instead
+			}
+			if _, ok := suits(&o, j.entry); ok && !yield(candidate{j.from, pos, o, false}) {
+				return
+			}
 		}
 	}
-	if e.Stamp.Ino != 0 {
-		list, err := b.matching(find(m.byNode, m.key(e.Stamp.Ino, e)), e)
-		if len(list) > 0 || err != nil {
-			return list, err
-		}
-	}
-	return b.matching(find(m.byTime, m.key(0, e)), e)
-}
-
-// matching returns those of the entries found that e may be linked to.
-func (b *base) matching(hits []mention, e *varve.Entry) (list []candidate, err error) {
-	for _, hit := range hits {
-		o, err := b.index.reader.Get(manifest.Pos(hit.pos))
-		if err != nil {
-			return nil, err
-		}
-		if proven, ok := suits(&o, e); ok {
-			// Equal inode and change time mean nothing on another device.
-			list = append(list, candidate{b, int(hit.pos) + 1, o, proven && o.Stamp.Dev == e.Stamp.Dev})
-		}
-	}
-	return list, nil
 }

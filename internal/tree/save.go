@@ -167,7 +167,7 @@ func (v *save) feed(put func(*batch) error) error {
 				j.dir = place.NewDir(e.Path)
 				v.trail.Meet(j.dir)
 			case e.SameAs == "":
-				j.candidates, j.like = v.candidates(e)
+				v.seek(j)
 			}
 		}
 		if err := b.fault(g.Dir); err != nil {
@@ -216,6 +216,8 @@ type job struct {
 	entry      *varve.Entry
 	dir        *place.Dir // of a directory
 	candidates []candidate
+	moved      []mention // files of the base from that have its size and time
+	from       *base
 	like       *candidate // an earlier state of the file, whose parts the copy may share
 	stored     int64      // bytes of content that were written
 	changed    bool       // it changed while it was read

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"slices"
 
 	"varve"
@@ -109,7 +110,7 @@ func (w *worker) regular(j *job) error {
 			}
 		}
 	}
-	if slices.ContainsFunc(j.candidates, func(c candidate) bool { return !c.proven }) {
+	if len(j.moved) > 0 || slices.ContainsFunc(j.candidates, func(c candidate) bool { return !c.proven }) {
 		if done, err := w.compared(j); done || err != nil {
 			return err
 		}
@@ -224,18 +225,29 @@ func (w *worker) compared(j *job) (bool, error) {
 	if err != nil || differs(&now, &after) || now.Size != e.Size || now.MTime != e.MTime {
 		return false, nil
 	}
-	for i := range j.candidates {
-		c := &j.candidates[i]
+	stamp := settled(e.Stamp, now.Stamp)
+	for c := range j.compareWith(&sum) {
 		if c.entry.Digest != sum || !slices.Equal(c.entry.Holes, now.Holes) || now.Flags != c.entry.Flags {
 			continue
 		}
-		stamp := e.Stamp
-		if ok, err := w.link(c, e); ok || err != nil {
-			e.Stamp = settled(stamp, now.Stamp)
+		if ok, err := w.link(&c, e); ok || err != nil {
+			e.Stamp = stamp
 			return ok, err
 		}
 	}
 	return false, nil
+}
+
+// compareWith returns the files that j's may have the content of, the likelier first.
+func (j *job) compareWith(sum *varve.Digest) iter.Seq[candidate] {
+	return func(yield func(candidate) bool) {
+		for _, c := range j.candidates {
+			if !yield(c) {
+				return
+			}
+		}
+		j.movedTo(sum)(yield)
+	}
 }
 
 // differs reports whether a file changed between two looks through one handle.
