@@ -167,6 +167,8 @@ const (
 	MountPoint
 	// Linked marks the first entry of an object that has more than one hard link; later ones have SameAs.
 	Linked
+	// Followed marks a source that was reached through a symlink.
+	Followed
 )
 
 // Aspect is a set of the sides of an object that can differ or be lost one by one.

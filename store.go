@@ -12,11 +12,13 @@ type Store interface {
 	// Save makes a snapshot of src. It is durable if and only if the error is nil. What cannot be read is reported, left out,
 	// and makes the snapshot Incomplete.
 	Save(ctx context.Context, src Source, opts SaveOptions) (Snapshot, error)
-	// Snapshots returns all snapshots, ordered by Time, then Series, then Seq. What is listed is durable and whole.
+	// Snapshots returns all snapshots, ordered by Time, then Series, then Seq. What is listed is durable and whole. With an error
+	// that matches ErrDamaged the list holds those that can be read.
 	Snapshots(ctx context.Context) ([]Snapshot, error)
 	// View opens a snapshot. ErrNoSnapshot where there is none with this ID.
 	View(ctx context.Context, id SnapshotID) (View, error)
-	// Forget removes snapshots. It is not undone when it breaks off: an ID that is gone counts as forgotten.
+	// Forget removes snapshots, damaged ones too. It is not undone when it breaks off: an ID that is gone meanwhile counts as
+	// forgotten. Called again, also without ids, it finishes what was interrupted. ErrNoSnapshot where there is none with an ID.
 	Forget(ctx context.Context, ids ...SnapshotID) error
 	// Verify checks what the store holds and reports damage; the error says only that checking itself was impossible.
 	Verify(ctx context.Context, opts VerifyOptions) (VerifyReport, error)
@@ -111,6 +113,8 @@ type SaveOptions struct {
 	Tags    []string
 	Pinned  bool
 	Program string
+	// Recheck reads what older snapshots hold before it is built on, and stores anew what is damaged.
+	Recheck bool
 	// Now tells the time; nil stands for time.Now.
 	Now func() time.Time
 	// Progress, where set, is told what happens, by one goroutine at a time. It must not block.
@@ -152,6 +156,8 @@ const (
 	Unkept
 	// Damage reports stored data that is not what was stored.
 	Damage
+	// Partly reports that Bytes more of a large file were dealt with; the Done that follows counts the rest.
+	Partly
 )
 
 // Event is one step of progress or one thing to report.

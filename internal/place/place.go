@@ -28,6 +28,9 @@ func (e *SourceError) Unwrap() error { return e.Err }
 
 // Copier copies content; it owns a buffer and is used by one goroutine at a time.
 type Copier struct {
+	// Progress, where set, is told of every full buffer that was copied or summed, in bytes; not of the rest that follows.
+	Progress func(n int64)
+
 	buf  []byte
 	hash *digest.Hash
 }
@@ -128,6 +131,9 @@ func (c *Copier) fill(src io.Reader) (n int, end bool, err error) {
 		if err != nil {
 			return n, false, &SourceError{err}
 		}
+	}
+	if c.Progress != nil {
+		c.Progress(int64(n))
 	}
 	return n, false, nil
 }

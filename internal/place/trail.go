@@ -10,9 +10,21 @@ type Dir struct {
 	// Lost says that it could not be made, Fresh that it was made just now and held nothing; set before Made is closed.
 	Lost  bool
 	Fresh bool
-	// Late is the metadata that it gets once nothing more comes into it, LateSides the aspects of that.
-	Late      varve.Entry
-	LateSides varve.Aspect
+	// Late is the metadata that it gets once nothing more comes into it.
+	Late Late
+}
+
+// Late is what of a directory's metadata is set last.
+type Late struct {
+	Sides  varve.Aspect
+	Mode   uint32
+	MTime  varve.Time
+	Xattrs []varve.Xattr
+}
+
+// LateEntry returns the late metadata as an entry.
+func (d *Dir) LateEntry() varve.Entry {
+	return varve.Entry{Path: d.Path, Kind: varve.Dir, Mode: d.Late.Mode, MTime: d.Late.MTime, Xattrs: d.Late.Xattrs}
 }
 
 // NewDir returns the Dir of an entry; nothing is made.

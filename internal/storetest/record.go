@@ -156,6 +156,9 @@ func progress(r *rig) {
 		stored := false
 		bytes := int64(0)
 		for _, e := range r.events {
+			if e.Kind == varve.Partly {
+				bytes = min(bytes, math.MaxInt64-e.Bytes) + e.Bytes
+			}
 			if e.Kind != varve.Done {
 				continue
 			}

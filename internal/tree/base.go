@@ -15,8 +15,10 @@ type base struct {
 	held *disk.Held // its files
 	// unproven says that nothing vouches for its files having reached the disk whole: they are read before they are linked to.
 	unproven bool
-	next     func() (*varve.Entry, error) // io.EOF at the end
-	close    func() error
+	// published says that it is a snapshot, of which a file that is not what its manifest says is worth telling.
+	published bool
+	next      func() (*varve.Entry, error) // io.EOF at the end
+	close     func() error
 
 	at  *varve.Entry // the entry that comes next; nil at the end
 	pos int          // its position, counted from 1

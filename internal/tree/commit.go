@@ -1,7 +1,6 @@
 package tree
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +8,7 @@ import (
 
 	"varve"
 	"varve/internal/disk"
+	"varve/internal/place"
 )
 
 // seriesLease is the right to write to one series; it ends with the process.
@@ -18,8 +18,10 @@ type seriesLease struct{ io.Closer }
 func (s *Store) lock(series string) (*seriesLease, error) {
 	var lease io.Closer
 	err := s.within(locksDir, func(dir disk.FS) (err error) {
-		lease, err = dir.Lock(seriesDir(series))
-		return err
+		if lease, err = dir.Lock(seriesDir(series)); err != nil {
+			return err
+		}
+		return s.give(dir, seriesDir(series))
 	})
 	if err != nil {
 		if lease != nil {
@@ -59,12 +61,25 @@ func (s *Store) openSeries(series string) (disk.FS, error) {
 	name := seriesDir(series)
 	err := s.root.Mkdir(name, 0o755)
 	if err == nil {
+		err = s.give(s.root, name)
+	}
+	if err == nil {
 		err = s.root.Sync()
 	}
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
 	return s.root.OpenDir(name)
+}
+
+// give gives name, made by root, to the owner of the store, who could not even list his snapshots otherwise.
+func (s *Store) give(dir disk.FS, name string) error {
+	owner, err := s.root.Lookup(".")
+	if err != nil || !s.opts.Privileged || owner.UID == s.opts.UID {
+		return err
+	}
+	_, err = place.Metadata(place.Named{Dir: dir, Name: name}, &owner.Entry, varve.Owner)
+	return err
 }
 
 // seal completes the manifest and makes everything durable.
@@ -79,7 +94,7 @@ func (v *save) seal(series disk.FS) error {
 	}
 	v.snap.Location = seriesDir(v.opts.Series) + "/" + name
 	v.snap.End = v.opts.Now()
-	record, err := json.Marshal(&v.snap)
+	record, err := encodeRecord(&v.snap)
 	if err != nil {
 		return err
 	}
@@ -156,6 +171,9 @@ func (v *save) publish(series disk.FS) error {
 	_, name := splitLocation(v.snap.Location)
 	p := v.partial
 	err := v.store.within(manifestsDir, func(dir disk.FS) error {
+		if err := v.store.give(p.dir, sealedManifest); err != nil {
+			return err
+		}
 		if err := p.dir.Rename(sealedManifest, dir, p.id.String()); err != nil {
 			return err
 		}

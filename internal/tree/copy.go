@@ -89,6 +89,12 @@ func (w *worker) write(j *job, f varve.File, before, now *varve.Entry) (err erro
 // content fills the copy, sharing what it has in common with an earlier state of the file where the file system can. It returns
 // the digest and length of the content stream and the number of bytes that were written.
 func (w *worker) content(j *job, out disk.Writer, f varve.File, now *varve.Entry) (varve.Digest, int64, int64, error) {
+	j.told = 0
+	w.copier.Progress = func(n int64) {
+		j.told += n
+		w.save.report(varve.Event{Kind: varve.Partly, Path: now.Path, Bytes: n})
+	}
+	defer func() { w.copier.Progress = nil }()
 	if j.like == nil || len(now.Holes) > 0 || len(j.like.entry.Holes) > 0 || w.save.noClones.Load() {
 		sum, n, err := w.copier.Copy(out, f, now.Size, now.Holes)
 		return sum, n, n, err

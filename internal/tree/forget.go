@@ -31,10 +31,11 @@ func (s *Store) Forget(ctx context.Context, ids ...varve.SnapshotID) error {
 	var todo []varve.Snapshot
 	for _, id := range ids {
 		i := slices.IndexFunc(all, func(snap varve.Snapshot) bool { return snap.ID == id })
-		if i < 0 {
-			return fmt.Errorf("forget %s: %w", id.Short(), varve.ErrNoSnapshot)
+		if i >= 0 {
+			todo = append(todo, all[i])
+		} else if err := s.forgetDamaged(id); err != nil {
+			return fmt.Errorf("forget %s: %w", id.Short(), err)
 		}
-		todo = append(todo, all[i])
 	}
 	slices.SortStableFunc(todo, func(a, b varve.Snapshot) int { return cmp.Compare(a.Series, b.Series) })
 	for len(todo) > 0 {
@@ -51,6 +52,21 @@ func (s *Store) Forget(ctx context.Context, ids ...varve.SnapshotID) error {
 		return fmt.Errorf("forget: finish earlier removals: %w", err)
 	}
 	return nil
+}
+
+// forgetDamaged removes what is left of a snapshot that cannot be listed: a manifest that cannot be read, or whose directory is
+// missing. A directory that only the unreadable manifest knew stays; Verify names it.
+func (s *Store) forgetDamaged(id varve.SnapshotID) error {
+	if s.underWay(id.String()) {
+		return fmt.Errorf("being made or removed: %w", varve.ErrNoSnapshot)
+	}
+	return s.within(manifestsDir, func(dir disk.FS) error {
+		_, err := s.readRecord(dir, id.String())
+		if err == nil || errors.Is(err, varve.ErrNoSnapshot) || !errors.Is(err, varve.ErrDamaged) {
+			return cmp.Or(err, varve.ErrNoSnapshot)
+		}
+		return errors.Join(dir.Remove(id.String()), dir.Sync())
+	})
 }
 
 // pointAll makes every latest name the newest snapshot of its series, where a removal that was interrupted has left it behind. A
@@ -115,14 +131,14 @@ func (s *Store) forgetOf(ctx context.Context, snaps []varve.Snapshot) (err error
 	defer func() { err = errors.Join(err, lease.Close()) }()
 	dir, err := s.root.OpenDir(seriesDir(series))
 	if err != nil {
-		return err
+		return gone(err)
 	}
 	defer dir.Close()
 	for _, snap := range snaps {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := s.forget(dir, snap); err != nil {
+		if err := s.forget(dir, snap.ID); err != nil {
 			return fmt.Errorf("snapshot %s: %w", snap.ID.Short(), err)
 		}
 	}
@@ -163,8 +179,20 @@ func (s *Store) newestOf(ctx context.Context, series string) (newest *varve.Snap
 	return newest, nil
 }
 
-// forget removes one snapshot.
-func (s *Store) forget(series disk.FS, snap varve.Snapshot) error {
+// forget removes one snapshot of a series whose lease is held, unless that was done since it was listed: its name may be that of
+// another one now.
+func (s *Store) forget(series disk.FS, id varve.SnapshotID) error {
+	var snap varve.Snapshot
+	err := s.within(manifestsDir, func(dir disk.FS) (err error) {
+		snap, err = s.readRecord(dir, id.String())
+		return err
+	})
+	if errors.Is(err, varve.ErrNoSnapshot) || errors.Is(err, errNoDirectory) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	_, name := splitLocation(snap.Location)
 	trash, err := s.control.OpenDir(trashDir)
 	if err != nil {
@@ -231,7 +259,7 @@ func (s *Store) emptyTrash() error {
 // pointLatest makes the symlink latest name snap.
 func (s *Store) pointLatest(series string, dir disk.FS, snap varve.Snapshot) error {
 	_, name := splitLocation(snap.Location)
-	tmp := "tmp-" + latestLink + "-" + seriesDir(series)
+	tmp := "%" + latestLink + "-" + seriesDir(series) // a name that seriesDir never makes
 	return s.within(locksDir, func(locks disk.FS) error {
 		if err := locks.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

@@ -3,7 +3,6 @@ package tree
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -33,6 +32,11 @@ func (s *Store) Snapshots(ctx context.Context) (list []varve.Snapshot, err error
 				continue
 			}
 			snap, err := s.readRecord(dir, n.Name)
+			if errors.Is(err, errNoDirectory) && !s.underWay(n.Name) {
+				snap, err = s.readRecord(dir, n.Name) // it may have been published or removed between the two looks
+			} else if errors.Is(err, errNoDirectory) {
+				continue
+			}
 			if err == nil {
 				list = append(list, snap)
 			} else if !errors.Is(err, varve.ErrNoSnapshot) {
@@ -50,6 +54,10 @@ func (s *Store) Snapshots(ctx context.Context) (list []varve.Snapshot, err error
 	return list, errors.Join(bad...)
 }
 
+// errNoDirectory says that there is a manifest and no directory: something else than varve removed or renamed it, unless the snapshot
+// is being made or removed.
+var errNoDirectory = fmt.Errorf("directory is missing: %w", varve.ErrDamaged)
+
 // readRecord returns the snapshot whose manifest is called name; varve.ErrNoSnapshot where it is not, or no longer, published.
 func (s *Store) readRecord(dir disk.FS, name string) (varve.Snapshot, error) {
 	m, err := openManifest(dir, name)
@@ -60,14 +68,14 @@ func (s *Store) readRecord(dir disk.FS, name string) (varve.Snapshot, error) {
 		return varve.Snapshot{}, err
 	}
 	defer m.Close()
-	place, err := s.openSnapshot(m.snap.Location)
+	at, err := s.openSnapshot(m.snap.Location)
 	if errors.Is(err, fs.ErrNotExist) {
-		return varve.Snapshot{}, fmt.Errorf("%s: %w", m.snap.Location, varve.ErrNoSnapshot)
+		return m.snap, fmt.Errorf("snapshot %s: %w: %s", m.snap.ID, errNoDirectory, m.snap.Location)
 	}
 	if err != nil {
 		return varve.Snapshot{}, err
 	}
-	return m.snap, place.Close()
+	return m.snap, at.Close()
 }
 
 // openSnapshot opens a snapshot's directory.
@@ -113,8 +121,8 @@ func readManifest(file disk.Reader, name string) (*openedManifest, error) {
 		return nil, err
 	}
 	m := &openedManifest{file: file, reader: manifest.NewReader(pages, pages.Root())}
-	if err := json.Unmarshal(pages.Record(), &m.snap); err != nil {
-		return nil, fmt.Errorf("record: %w: %w", varve.ErrDamaged, err)
+	if m.snap, err = decodeRecord(pages.Record()); err != nil {
+		return nil, err
 	}
 	if m.snap.ID.String() != name {
 		return nil, fmt.Errorf("record is that of snapshot %s: %w", m.snap.ID, varve.ErrDamaged)
@@ -154,17 +162,17 @@ func (s *Store) view(id varve.SnapshotID) (*view, error) {
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
-	return &view{manifest: m, held: disk.NewHeld(at, descriptors)}, nil
+	return &view{store: s, manifest: m, held: disk.NewHeld(at, descriptors)}, nil
 }
 
-// snapshotBase opens a snapshot as a base.
-func (s *Store) snapshotBase(snap *varve.Snapshot) (*base, error) {
+// snapshotBase opens a snapshot as a base. With recheck its files are read before they are linked to.
+func (s *Store) snapshotBase(snap *varve.Snapshot, recheck bool) (*base, error) {
 	v, err := s.view(snap.ID)
 	if err != nil {
 		return nil, err
 	}
 	cursor := v.manifest.reader.Cursor()
-	b := &base{held: v.held, close: v.Close}
+	b := &base{held: v.held, close: v.Close, published: true, unproven: recheck}
 	b.next = func() (*varve.Entry, error) {
 		e, err := cursor.Next()
 		if err != nil && err != io.EOF {
@@ -180,7 +188,7 @@ func (s *Store) snapshotBase(snap *varve.Snapshot) (*base, error) {
 // incomplete; what interrupted runs left; and, for a series that begins, the newest good snapshots of the host's other series.
 func (v *save) findBases(all []varve.Snapshot) error {
 	for _, snap := range v.earlier(all) {
-		b, err := v.store.snapshotBase(snap)
+		b, err := v.store.snapshotBase(snap, v.opts.Recheck)
 		if err != nil {
 			v.report(varve.Event{Kind: varve.Damage, Path: snap.Location, Err: err})
 			continue

@@ -11,6 +11,7 @@ import (
 	"varve"
 	"varve/internal/disk"
 	"varve/internal/manifest"
+	"varve/internal/place"
 )
 
 // descriptors is how many idle directories of a tree stay open.
@@ -60,9 +61,12 @@ func (p *partial) fill() error {
 	}
 	p.held = disk.NewHeld(tree, descriptors)
 	clean := varve.Entry{Kind: varve.Dir, Mode: 0o700}
-	if xattrs, err := tree.Xattrs("."); err != nil {
+	xattrs, err := tree.Xattrs(".")
+	if err != nil {
 		return err
-	} else if len(xattrs) > 0 {
+	}
+	if slices.ContainsFunc(xattrs, place.HandedDown) {
+		clean.Xattrs = slices.DeleteFunc(xattrs, place.HandedDown)
 		if err := tree.Set(".", &clean, varve.Xattrs); err != nil {
 			return err
 		}

@@ -32,10 +32,10 @@ type save struct {
 	flusher  flusher
 	copiers  sync.Pool
 	events   sync.Mutex
-	noClones atomic.Bool            // set by the first clone that the file system refuses
-	firsts   map[string]varve.Entry // what later hard links need of the first one
-	stale    []string               // partials that interrupted runs left
-	listed   map[string]bool        // the names of the manifests of all snapshots when the run began
+	noClones atomic.Bool        // set by the first clone that the file system refuses
+	firsts   map[string]*linked // what later hard links need of the first one
+	stale    []string           // partials that interrupted runs left
+	listed   map[string]bool    // the names of the manifests of all snapshots when the run began
 	trail    *place.Trail
 	finished []*place.Dir // directories that nothing more comes into
 }
@@ -62,7 +62,7 @@ func (s *Store) save(ctx context.Context, src varve.Source, opts varve.SaveOptio
 	}
 	defer func() { err = errors.Join(err, lease.Close()) }()
 	v := &save{store: s, ctx: ctx, src: src, opts: opts, lease: lease,
-		firsts: map[string]varve.Entry{}, trail: place.NewTrail()}
+		firsts: map[string]*linked{}, trail: place.NewTrail()}
 	v.copiers.New = func() any { return place.NewCopier() }
 	if err := v.begin(); err != nil {
 		return snap, errors.Join(err, v.end())
@@ -70,7 +70,12 @@ func (s *Store) save(ctx context.Context, src varve.Source, opts varve.SaveOptio
 	if err = v.run(); err == nil {
 		err = v.commit()
 	}
-	return v.snap, errors.Join(err, v.end())
+	full := errors.Is(err, disk.ErrNoSpace)
+	err = errors.Join(err, v.end())
+	if full { // what was begun does not fit, and would keep everybody else from writing
+		err = errors.Join(err, s.removePartials(append(v.stale, v.partial.name)))
+	}
+	return v.snap, err
 }
 
 // begin finds the bases, clears away what is of no use, and makes the partial.
@@ -221,6 +226,7 @@ type job struct {
 	like       *candidate // an earlier state of the file, whose parts the copy may share
 	stored     int64      // bytes of content that were written
 	changed    bool       // it changed while it was read
+	told       int64      // bytes of content that were reported on the way
 }
 
 // do works on one batch; on any goroutine.
@@ -229,8 +235,7 @@ func (v *save) do(stop <-chan struct{}, b *batch) error {
 		return err
 	}
 	if b.root {
-		close(b.jobs[0].dir.Made)
-		return nil
+		return v.prepareRoot(&b.jobs[0])
 	}
 	if b.lost() {
 		return nil
@@ -263,6 +268,18 @@ func (v *save) do(stop <-chan struct{}, b *batch) error {
 	return nil
 }
 
+// prepareRoot is prepare for the root of the tree, which is there already.
+func (v *save) prepareRoot(j *job) error {
+	root := v.partial.held.Root()
+	at, err := root.Use()
+	if err != nil {
+		return err
+	}
+	defer root.Done()
+	defer close(j.dir.Made)
+	return v.prepare(at, ".", j.entry)
+}
+
 // makeDirs makes the directories among the jobs of b.
 func (v *save) makeDirs(at disk.FS, b *batch) error {
 	for i := range b.jobs {
@@ -275,7 +292,7 @@ func (v *save) makeDirs(at disk.FS, b *batch) error {
 		if err := at.Mkdir(k.Name(), k.Mode); err != nil {
 			return err
 		}
-		if err := v.prepare(at, e); err != nil {
+		if err := v.prepare(at, e.Name(), e); err != nil {
 			return err
 		}
 		close(d.Made)
@@ -291,7 +308,8 @@ func (v *save) finish(dirs []*place.Dir) error {
 		if err != nil {
 			return err
 		}
-		unkept, err := place.Metadata(place.Named{Dir: at, Name: "."}, &d.Late, d.LateSides)
+		late := d.LateEntry()
+		unkept, err := place.Metadata(place.Named{Dir: at, Name: "."}, &late, d.Late.Sides)
 		if err == nil && unkept != 0 { // the manifest says otherwise already
 			err = fmt.Errorf("directory /%s: %s cannot be set", d.Path, unkept)
 		}

@@ -39,32 +39,52 @@ func (v *save) settle(b *batch) error {
 	return nil
 }
 
-// linkAlike makes j's entry a hard link to the first entry of its object, or, where that cannot be, a copy.
+// linked is what later hard links need of the first one.
+type linked struct {
+	entry varve.Entry
+	at    string // where the copy lies that the next one is linked to
+	apart bool   // that copy is not the first one's, which took no more links
+}
+
+// linkAlike makes j's entry a hard link to the first entry of its object. Where there is none, or it takes no more links, it becomes
+// a copy, to which later ones are linked.
 func (v *save) linkAlike(at disk.FS, j *job) error {
-	e := j.entry
-	first, ok := v.firsts[e.SameAs]
-	if !ok {
-		e.SameAs = "" // the first one could not be read; perhaps this one can
-		return v.alone(at, j)
+	e, key := j.entry, j.entry.SameAs
+	first, ok := v.firsts[key]
+	if !ok { // the first one could not be read; perhaps this one can
+		e.SameAs, e.Marks = "", e.Marks|varve.Linked
+		err := v.alone(at, j)
+		if err == nil && e.Err == nil {
+			v.firsts[key] = &linked{entry: *e, at: e.Path}
+		}
+		return err
 	}
-	dir := v.partial.held.At(first.Parent())
+	dir := v.partial.held.At(varve.Parent(first.at))
 	from, err := dir.Use()
 	if err != nil {
 		return err
 	}
 	defer dir.Done()
-	err = from.Link(first.Name(), at, e.Name())
+	name := varve.Entry{Path: first.at}
+	err = from.Link(name.Name(), at, e.Name())
 	switch {
 	case err == nil:
-		first.Path, first.SameAs, first.Marks = e.Path, e.SameAs, e.Marks
-		*e = first
-		return nil
+		path, marks := e.Path, e.Marks
+		*e = first.entry
+		e.Path, e.SameAs, e.Marks = path, first.entry.Path, marks
 	case errors.Is(err, disk.ErrTooManyLinks), errors.Is(err, disk.ErrUnsupported):
-		err = v.alone(at, j)
-		e.Unkept |= varve.HardLink
+		e.SameAs = first.entry.Path
+		if err = v.alone(at, j); err != nil || e.Err != nil {
+			return err
+		}
+		first.at, first.apart = e.Path, true
+	default:
 		return err
 	}
-	return err
+	if first.apart {
+		e.Unkept |= varve.HardLink
+	}
+	return nil
 }
 
 // alone puts one job by itself.
@@ -92,8 +112,8 @@ func (v *save) record(j *job) error {
 	} else if err != nil {
 		return err
 	}
-	if e.Marks&varve.Linked != 0 {
-		v.firsts[e.Path] = *e
+	if e.Marks&varve.Linked != 0 && e.SameAs == "" {
+		v.firsts[e.Path] = &linked{entry: *e, at: e.Path}
 	}
 	v.count(j)
 	if e.Kind == varve.Dir {
@@ -106,7 +126,7 @@ func (v *save) record(j *job) error {
 	if aspect := e.Unkept &^ varve.Flags; aspect != 0 { // flags are never set on copies
 		v.report(varve.Event{Kind: varve.Unkept, Path: e.Path, Aspect: aspect})
 	}
-	v.report(varve.Event{Kind: varve.Done, Path: e.Path, Bytes: e.Size, Stored: j.stored > 0})
+	v.report(varve.Event{Kind: varve.Done, Path: e.Path, Bytes: max(e.Size-j.told, 0), Stored: j.stored > 0})
 	return nil
 }
 

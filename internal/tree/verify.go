@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ import (
 // Verify compares every file of the snapshots with their manifests: that it is there, its metadata as far as the store holds it,
 // its content against its digest, and that nothing else lies between. A file that several snapshots share is read once.
 func (s *Store) Verify(ctx context.Context, opts varve.VerifyOptions) (varve.VerifyReport, error) {
-	c := &check{store: s, ctx: ctx, opts: opts, seen: map[uint64]uint64{}}
+	c := &check{store: s, ctx: ctx, opts: opts, seen: map[uint64]uint64{}, bad: map[uint64]error{}}
 	c.copiers.New = func() any { return place.NewCopier() }
 	if err := c.run(); err != nil {
 		return c.report, fmt.Errorf("verify: %w", err)
@@ -36,6 +37,7 @@ type check struct {
 
 	mu     sync.Mutex
 	report varve.VerifyReport
+	bad    map[uint64]error  // inodes read that have several names, and what is wrong with them
 	seen   map[uint64]uint64 // inodes read that have several names, and the beginning of the digest they were held against
 }
 
@@ -67,28 +69,55 @@ func (c *check) run() error {
 	return nil
 }
 
-// orphans finds manifests without a directory: it was removed or renamed by something else than varve, unless a removal or a
-// commit was interrupted.
+// orphans finds directories in the place of snapshots that no manifest names.
 func (c *check) orphans(all []varve.Snapshot) error {
-	return c.store.within(manifestsDir, func(dir disk.FS) error {
-		names, err := dir.Names()
-		if err != nil {
-			return err
-		}
-		for _, n := range names {
-			listed := slices.ContainsFunc(all, func(s varve.Snapshot) bool { return s.ID.String() == n.Name })
-			if listed || !isID(n.Name) || c.store.underWay(n.Name) {
-				continue
+	var strays []string
+	err := c.store.within(locksDir, func(dir disk.FS) error {
+		series, err := dir.Names()
+		for _, n := range series {
+			if err == nil {
+				err = c.strays(n.Name, all, &strays)
 			}
-			m, err := openManifest(dir, n.Name)
-			if err != nil {
-				continue // Snapshots has told
-			}
-			c.damage(m.snap.Location, fmt.Errorf("directory of snapshot %s is missing: %w", m.snap.ID.Short(), varve.ErrDamaged))
-			m.Close()
 		}
-		return nil
+		return err
 	})
+	if err != nil || len(strays) == 0 {
+		return err
+	}
+	all, err = c.store.Snapshots(c.ctx) // what was published meanwhile
+	if err != nil && !errors.Is(err, varve.ErrDamaged) {
+		return err
+	}
+	for _, at := range strays {
+		if !slices.ContainsFunc(all, func(s varve.Snapshot) bool { return s.Location == at }) {
+			c.damage(at, fmt.Errorf("directory without a manifest that can be read: %w", varve.ErrDamaged))
+		}
+	}
+	return nil
+}
+
+// strays adds the directories in that of a series that are none of the snapshots.
+func (c *check) strays(series string, all []varve.Snapshot, strays *[]string) error {
+	dir, err := c.store.root.OpenDir(series)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, disk.ErrKind) || errors.Is(err, disk.ErrName) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	names, err := dir.Names()
+	for _, n := range names {
+		at := series + "/" + n.Name
+		if slices.ContainsFunc(all, func(s varve.Snapshot) bool { return s.Location == at }) {
+			continue
+		}
+		info, lookErr := dir.Lookup(n.Name)
+		if lookErr == nil && info.Kind == varve.Dir {
+			*strays = append(*strays, at)
+		}
+		err = errors.Join(err, gone(lookErr))
+	}
+	return errors.Join(err, dir.Close())
 }
 
 // underWay reports whether the snapshot with this ID is being made or removed.
@@ -124,6 +153,9 @@ type checkBatch struct {
 // snapshot checks one snapshot.
 func (c *check) snapshot(snap *varve.Snapshot) error {
 	v, err := c.store.view(snap.ID)
+	if errors.Is(err, varve.ErrNoSnapshot) {
+		return nil // it was forgotten since it was listed
+	}
 	if err != nil {
 		c.damage(snap.Location, err)
 		return nil
@@ -140,7 +172,11 @@ type pass struct {
 	at    string
 }
 
+// damage tells one finding, unless the snapshot was forgotten meanwhile.
 func (p *pass) damage(path string, format string, args ...any) {
+	if p.view.gone() {
+		return
+	}
 	err := fmt.Errorf(format+": %w", append(args, varve.ErrDamaged)...)
 	p.check.damage(p.at+"/"+path, err)
 }
@@ -164,6 +200,7 @@ func (p *pass) feed(put func(*checkBatch) error) error {
 			}
 		}
 		if g.Root {
+			p.root(&g.Entries[0])
 			continue
 		}
 		delete(unlisted, g.Dir)
@@ -197,6 +234,24 @@ func feedEmpty(dirs map[string]bool, put func(*checkBatch) error) error {
 		}
 	}
 	return nil
+}
+
+// root checks the directory of the snapshot itself.
+func (p *pass) root(e *varve.Entry) {
+	root := p.view.held.Root()
+	at, err := root.Use()
+	if err == nil {
+		defer root.Done()
+		var info disk.Info
+		if info, err = at.Lookup("."); err == nil {
+			if fault := p.check.store.fault(&info, e); fault != "" {
+				err = errors.New(fault)
+			}
+		}
+	}
+	if err != nil {
+		p.damage("", "%v", err)
+	}
 }
 
 // do checks one batch.
@@ -252,7 +307,7 @@ func (p *pass) entry(at disk.FS, e *varve.Entry) {
 	if e.Unkept&varve.Xattrs == 0 {
 		if xattrs, err := at.Xattrs(e.Name()); err != nil {
 			p.damage(e.Path, "%v", err)
-		} else if !slices.Equal(xattrs, e.Xattrs) {
+		} else if !slices.Equal(place.WithoutImposed(xattrs, e.Xattrs), e.Xattrs) {
 			p.damage(e.Path, "extended attributes differ")
 		}
 	}
@@ -279,22 +334,34 @@ func (p *pass) alike(info *disk.Info, e *varve.Entry) {
 	}
 }
 
-// content checks a regular file against its digest, unless that inode was read before.
+// content checks a regular file against its digest. An inode with several names is read once; what is wrong with it is told for
+// each.
 func (p *pass) content(at disk.FS, info *disk.Info, e *varve.Entry) {
 	c := p.check
+	ino, digest := info.Stamp.Ino, binary.LittleEndian.Uint64(e.Digest[:])
 	c.mu.Lock()
 	if e.Kind != varve.Dir {
 		c.report.Files++
 	}
-	before, seen := c.seen[info.Stamp.Ino]
-	digest := binary.LittleEndian.Uint64(e.Digest[:])
+	before, seen := c.seen[ino]
 	if e.Kind == varve.Regular && !seen && info.Links > 1 {
-		c.seen[info.Stamp.Ino] = digest
+		c.seen[ino] = digest
 	}
+	bad := c.bad[ino]
 	c.mu.Unlock()
 	n := int64(0)
-	if e.Kind == varve.Regular && !c.opts.StructureOnly && (!seen || before != digest) {
-		n = p.read(at, e)
+	switch {
+	case e.Kind != varve.Regular || c.opts.StructureOnly:
+	case seen && bad != nil:
+		p.damage(e.Path, "%w", bad)
+	case !seen || before != digest:
+		var err error
+		if n, err = p.read(at, e); err != nil {
+			c.mu.Lock()
+			c.bad[ino] = err
+			c.mu.Unlock()
+			p.damage(e.Path, "%w", err)
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -304,22 +371,70 @@ func (p *pass) content(at disk.FS, info *disk.Info, e *varve.Entry) {
 	}
 }
 
-// read reads a file and returns how many bytes it had.
-func (p *pass) read(at disk.FS, e *varve.Entry) int64 {
+var (
+	errContent = errors.New("content differs from what was stored")
+	errHole    = errors.New("data stands where a hole was stored")
+)
+
+// read reads a file and returns how many bytes it had, and what is wrong with it.
+func (p *pass) read(at disk.FS, e *varve.Entry) (int64, error) {
 	r, err := at.Open(e.Name())
 	if err != nil {
-		p.damage(e.Path, "%v", err)
-		return 0
+		return 0, err
 	}
 	defer r.Close()
 	copier := p.check.copiers.Get().(*place.Copier)
 	defer p.check.copiers.Put(copier)
 	sum, n, err := copier.Sum(place.NewStream(r, e))
-	switch {
-	case err != nil:
-		p.damage(e.Path, "%v", err)
-	case sum != e.Digest:
-		p.damage(e.Path, "content differs from what was stored")
+	if err == nil && sum != e.Digest {
+		err = errContent
 	}
-	return n
+	if err == nil && len(e.Holes) > 0 {
+		err = checkHoles(r, e)
+	}
+	return n, err
+}
+
+// checkHoles reads what the file system does not call a hole of the regions that are holes by the manifest; there must be zeros.
+// A file system that tells no holes is not asked further: reading a terabyte of zeros proves little.
+func checkHoles(r disk.Reader, e *varve.Entry) error {
+	have, err := r.Holes(e.Size, false)
+	if err != nil || len(have) == 0 {
+		return err
+	}
+	for _, want := range e.Holes {
+		off, end := want.Off, want.Off+want.Len
+		for off < end {
+			for len(have) > 0 && have[0].Off+have[0].Len <= off {
+				have = have[1:]
+			}
+			stop := end
+			if len(have) > 0 && have[0].Off <= off {
+				off = min(have[0].Off+have[0].Len, end)
+				continue
+			} else if len(have) > 0 {
+				stop = min(stop, have[0].Off)
+			}
+			if err := zeros(r, off, stop); err != nil {
+				return err
+			}
+			off = stop
+		}
+	}
+	return nil
+}
+
+// zeros reads a region and reports whether it is nothing but zeros.
+func zeros(r io.ReaderAt, off, end int64) error {
+	buf := make([]byte, 64<<10)
+	for ; off < end; off += int64(len(buf)) {
+		n := min(int64(len(buf)), end-off)
+		if _, err := r.ReadAt(buf[:n], off); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(buf[:n], func(b byte) bool { return b != 0 }) {
+			return errHole
+		}
+	}
+	return nil
 }

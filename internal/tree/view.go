@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 
 	"varve"
@@ -14,6 +15,7 @@ import (
 
 // view is a snapshot, opened: metadata from the manifest, content from the plain files.
 type view struct {
+	store    *Store
 	manifest *openedManifest
 	held     *disk.Held
 }
@@ -39,24 +41,41 @@ func (v *view) ReadDir(_ context.Context, path string) ([]varve.Entry, error) {
 
 func (v *view) Close() error { return errors.Join(v.held.Close(), v.manifest.Close()) }
 
-// Open opens the store's copy of e. Whatever is wrong with it concerns this one file.
+// Open opens the store's copy of e. Whatever is wrong with it concerns this one file, unless the whole snapshot was forgotten
+// meanwhile: then the error matches varve.ErrNoSnapshot.
 func (v *view) Open(_ context.Context, e varve.Entry) (varve.File, error) {
 	dir := v.held.At(e.Parent())
 	at, err := dir.Use()
 	if err != nil {
-		return nil, unreadable(&e, err)
+		return nil, v.unreadable(&e, err)
 	}
 	defer dir.Done()
 	r, err := at.Open(e.Name())
 	if err != nil {
-		return nil, unreadable(&e, err)
+		return nil, v.unreadable(&e, err)
 	}
 	return &storedFile{entry: e, r: r, stream: place.NewStream(r, &e)}, nil
 }
 
+func (v *view) unreadable(e *varve.Entry, err error) error {
+	if errors.Is(err, fs.ErrNotExist) && v.gone() {
+		return fmt.Errorf("forgotten meanwhile: %w", varve.ErrNoSnapshot)
+	}
+	return unreadable(e, err)
+}
+
+// gone reports whether the snapshot is no longer there.
+func (v *view) gone() bool {
+	err := v.store.within(manifestsDir, func(dir disk.FS) error {
+		_, err := v.store.readRecord(dir, v.manifest.snap.ID.String())
+		return err
+	})
+	return errors.Is(err, varve.ErrNoSnapshot) || errors.Is(err, errNoDirectory)
+}
+
 // unreadable says that the store's copy of e is not there or cannot be read.
 func unreadable(e *varve.Entry, err error) error {
-	return fmt.Errorf("stored copy of /%s: %w, %w: %v", e.Path, varve.ErrUnreadable, varve.ErrDamaged, err)
+	return fmt.Errorf("stored copy of /%s: %w: %w: %v", e.Path, varve.ErrUnreadable, varve.ErrDamaged, err)
 }
 
 // storedFile is the content of a stored file.

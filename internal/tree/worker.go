@@ -42,12 +42,12 @@ func (w *worker) put(j *job) error {
 	return w.special(j)
 }
 
-// prepare gives a new directory what of its metadata does not depend on what comes into it; late has the rest. What is handed down
-// is tried, so that the manifest can say whether it is kept, and taken away again before anything is made in the directory.
-func (v *save) prepare(at disk.FS, e *varve.Entry) error {
+// prepare gives the new directory name what of its metadata does not depend on what comes into it; late has the rest. What is handed
+// down is tried, so that the manifest can say whether it is kept, and taken away again before anything is made in the directory.
+func (v *save) prepare(at disk.FS, name string, e *varve.Entry) error {
 	k, unkept := v.store.kept(e)
 	todo := place.Needed(&k, v.store.opts.UID, v.store.opts.GID) & (varve.Owner | varve.Xattrs)
-	target := place.Named{Dir: at, Name: e.Name()}
+	target := place.Named{Dir: at, Name: name}
 	unkept, err := v.store.metadata(target, &k, unkept, todo)
 	if err == nil && slices.ContainsFunc(k.Xattrs, place.HandedDown) && unkept&varve.Xattrs == 0 {
 		k.Xattrs = slices.DeleteFunc(slices.Clone(k.Xattrs), place.HandedDown)
@@ -60,14 +60,13 @@ func (v *save) prepare(at disk.FS, e *varve.Entry) error {
 // late sets what the directory e gets at the end.
 func (s *Store) late(d *place.Dir, e *varve.Entry) {
 	k, _ := s.kept(e)
-	d.Late = varve.Entry{Path: e.Path, Kind: varve.Dir, Mode: k.Mode, MTime: k.MTime}
-	d.LateSides = varve.MTime
-	if k.Mode&0o7000 != 0 {
-		d.LateSides |= varve.Mode
+	d.Late = place.Late{Sides: varve.MTime, Mode: k.Mode, MTime: k.MTime}
+	if k.Mode&0o7000 != 0 || e.Path == "" {
+		d.Late.Sides |= varve.Mode
 	}
 	if slices.ContainsFunc(k.Xattrs, place.HandedDown) && e.Unkept&varve.Xattrs == 0 {
 		d.Late.Xattrs = k.Xattrs
-		d.LateSides |= varve.Xattrs | varve.Mode
+		d.Late.Sides |= varve.Xattrs | varve.Mode
 	}
 }
 
@@ -176,7 +175,7 @@ func (w *worker) usable(at disk.FS, c *candidate) (bool, error) {
 		return false, err
 	}
 	if fault := w.save.store.fault(&info, o); fault != "" {
-		if c.base.unproven {
+		if !c.base.published {
 			return false, nil
 		}
 		return false, fmt.Errorf("copy in an earlier snapshot was altered: %s: %w", fault, varve.ErrDamaged)
@@ -184,13 +183,17 @@ func (w *worker) usable(at disk.FS, c *candidate) (bool, error) {
 	if !c.base.unproven {
 		return true, nil
 	}
-	return w.proves(at, o)
+	ok, err := w.proves(at, o)
+	if err == nil && !ok && c.base.published {
+		err = fmt.Errorf("copy in an earlier snapshot was altered: content or attributes differ: %w", varve.ErrDamaged)
+	}
+	return ok, err
 }
 
-// proves reads a file that an interrupted run left and reports whether it is whole.
+// proves reads a file that nothing vouches for and reports whether it is what its manifest says.
 func (w *worker) proves(at disk.FS, o *varve.Entry) (bool, error) {
 	xattrs, err := at.Xattrs(o.Name())
-	if err != nil || o.Unkept&varve.Xattrs == 0 && !slices.Equal(xattrs, o.Xattrs) {
+	if err != nil || o.Unkept&varve.Xattrs == 0 && !slices.Equal(place.WithoutImposed(xattrs, o.Xattrs), o.Xattrs) {
 		return false, nil
 	}
 	if o.Kind != varve.Regular {
