@@ -122,12 +122,22 @@ func (a *app) withStore(ctx context.Context, f func(*location.Place) error) erro
 	return errors.Join(f(place), place.Close())
 }
 
-// list returns the snapshots that the filters leave. Damage is told, and does not hide the others; damaged says that there was any.
-func (a *app) list(ctx context.Context, store varve.Store, filter *filterFlags) (list []varve.Snapshot, damaged bool, err error) {
-	all, err := store.Snapshots(ctx)
-	if damaged = errors.Is(err, varve.ErrDamaged); damaged {
-		a.warn("%s", describe(err))
-		err = nil
+// list returns the snapshots that the filters leave. Damage is told, and does not hide the others.
+func (a *app) list(ctx context.Context, store varve.Store, filter *filterFlags) (*catalog, error) {
+	c, err := a.quietList(ctx, store, filter)
+	if err == nil && c.damage != nil {
+		a.warn("%s", describe(c.damage))
 	}
-	return filter.apply(all), damaged, err
+	return c, err
+}
+
+// quietList is list for those whose next step tells of damage anyway.
+func (a *app) quietList(ctx context.Context, store varve.Store, filter *filterFlags) (*catalog, error) {
+	c := &catalog{now: a.now}
+	all, err := store.Snapshots(ctx)
+	if errors.Is(err, varve.ErrDamaged) {
+		c.damage, err = err, nil
+	}
+	c.list = filter.apply(all)
+	return c, err
 }

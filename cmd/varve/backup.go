@@ -20,6 +20,7 @@ type backup struct {
 	excludes excludeFlags
 	job      jobFlags
 	dryRun   bool
+	recheck  bool
 	init     bool // a directory that is not a store becomes one
 	fresh    bool // it must not be a store yet
 	dayNames bool
@@ -41,6 +42,7 @@ exit code 3. A file .varveignore in a directory leaves things out by gitignore's
 	b.job.add(c)
 	flags := c.Flags()
 	flags.BoolVarP(&b.dryRun, "dry-run", "n", false, "print what would be added, changed and removed since the last snapshot; change nothing")
+	flags.BoolVar(&b.recheck, "recheck", false, "read what older snapshots hold before it is built on, and save anew what is damaged")
 	flags.BoolVar(&b.init, "init", false, "make the store if there is none")
 	flags.BoolVar(&b.dayNames, "day-names", false, "name the directory of the snapshot by the day, as in 2026-11-20")
 	return c
@@ -131,10 +133,11 @@ func (b *backup) save(ctx context.Context, store varve.Store, job *job, options 
 	var snap varve.Snapshot
 	err = a.watch(m, func() (err error) {
 		snap, err = store.Save(ctx, src, varve.SaveOptions{Series: job.series, Host: job.host, Sources: job.absolute(), Tags: job.tags,
-			Pinned: job.pin, Program: program(), Now: a.now, Progress: r.event})
+			Pinned: job.pin, Program: program(), Recheck: b.recheck, Now: a.now, Progress: r.event})
 		return err
 	})
 	r.leftOut(src.LeftOut())
+	r.complaints(src.Complaints())
 	r.close()
 	if err = errors.Join(err, src.Close()); err != nil {
 		return err

@@ -26,10 +26,12 @@ func (r *backupReport) event(e varve.Event) {
 	switch e.Kind {
 	case varve.Done:
 		r.meter.add(1, e.Bytes)
+	case varve.Partly:
+		r.meter.add(0, e.Bytes)
 	case varve.Skipped:
 		r.tell(r.skipped, "skipped", e)
 	case varve.Damage:
-		r.tell(r.damage, "damage", e)
+		r.damaged(e)
 	case varve.Vanished:
 		r.mention("vanished", e)
 	case varve.Changed:
@@ -52,6 +54,18 @@ func (r *backupReport) tell(l *limited, kind string, e varve.Event) {
 	l.warn(kind, slashed(e.Path), describe(cause(e.Err)))
 }
 
+// damaged prints what an earlier snapshot does not hold any more; not every damage has a path.
+func (r *backupReport) damaged(e varve.Event) {
+	switch {
+	case e.Path != "":
+		r.tell(r.damage, "damage", e)
+	case r.app.json:
+		r.app.emitEvent(jsonEvent{Event: "damage", Error: errorText(e.Err)})
+	default:
+		r.damage.warn("damage", describe(e.Err))
+	}
+}
+
 // mention prints what is in the nature of sources in use.
 func (r *backupReport) mention(kind string, e varve.Event) {
 	switch {
@@ -62,9 +76,21 @@ func (r *backupReport) mention(kind string, e varve.Event) {
 	}
 }
 
-// leftOut tells the file systems that were left out.
+// complaints tells what of the sources' own rules could not be used.
+func (r *backupReport) complaints(errs []error) {
+	l := r.app.newLimited()
+	for _, err := range errs {
+		l.warn(describe(err))
+	}
+	l.close("rules could not be used")
+}
+
+// volatile reports whether what lies at path is made anew whenever the machine starts, so that nobody misses it.
+func volatile(path string) bool { return varve.Within(path, "dev") || varve.Within(path, "run") }
+
+// leftOut tells the file systems that were left out and may be missed.
 func (r *backupReport) leftOut(paths []string) {
-	paths = slices.Sorted(slices.Values(paths))
+	paths = slices.DeleteFunc(slices.Sorted(slices.Values(paths)), volatile)
 	for _, path := range paths {
 		if r.app.json {
 			r.app.event("left_out", path, nil)

@@ -33,20 +33,23 @@ and in what. The exit code is 0 whether or not anything differs.`,
 }
 
 func (a *app) diff(ctx context.Context, store varve.Store, filter *filterFlags, args []string) (err error) {
-	all, _, err := a.list(ctx, store, filter)
+	c, err := a.list(ctx, store, filter)
 	if err != nil {
 		return err
 	}
 	var picks []pick
 	for _, arg := range args {
-		p, err := a.pick(all, arg)
+		p, err := c.pick(arg)
 		if err != nil {
 			return err
 		}
 		picks = append(picks, p)
 	}
 	if len(picks) == 1 {
-		previous := predecessor(all, &picks[0].snap)
+		if c.damage != nil {
+			return marked{"diff: cannot tell which snapshot comes before: some are damaged; name both by their IDs", varve.ErrDamaged}
+		}
+		previous := predecessor(c.list, &picks[0].snap)
 		if previous == nil {
 			return marked{fmt.Sprintf("diff: snapshot %s is the first of its series", picks[0].snap.ID.Short()), varve.ErrNoSnapshot}
 		}

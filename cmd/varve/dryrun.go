@@ -29,6 +29,7 @@ func (b *backup) compare(ctx context.Context, store varve.Store, job *job, optio
 	d := &dryRun{app: b.app, src: src, report: newBackupReport(b.app, m), meter: m}
 	err = b.app.watch(m, func() error { return d.run(ctx, before) })
 	d.report.leftOut(src.LeftOut())
+	d.report.complaints(src.Complaints())
 	d.report.close()
 	if err = errors.Join(err, src.Close(), done()); err != nil {
 		return err
@@ -47,12 +48,12 @@ func (b *backup) last(ctx context.Context, store varve.Store, series string) (it
 	if store == nil {
 		return nothing, noClose, nil
 	}
-	all, _, err := b.app.list(ctx, store, &filterFlags{})
+	c, err := b.app.list(ctx, store, &filterFlags{})
 	if err != nil {
 		return nil, nil, err
 	}
-	b.checkClock(all, series)
-	newest := newestOf(all, series)
+	b.checkClock(c.list, series)
+	newest := newestOf(c.list, series)
 	if newest == nil {
 		return nothing, noClose, nil
 	}
@@ -150,12 +151,12 @@ func (d *dryRun) settle(ctx context.Context, c *compare.Change) error {
 		return nil
 	}
 	c.Aspects &^= varve.Flags
-	if c.Aspects != varve.Content || c.Before.Size != c.After.Size {
+	if c.Aspects&varve.Content == 0 || c.Before.Size != c.After.Size {
 		return nil
 	}
 	same, err := d.sameContent(ctx, c)
 	if same {
-		c.Aspects = 0
+		c.Aspects &^= varve.Content
 	}
 	return err
 }

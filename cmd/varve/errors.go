@@ -125,7 +125,7 @@ func hint(err error) string {
 		{errOwners, "run as root to restore owners, or leave them alone with --no-owner"},
 		{errFull, "varve forget makes room, also on a full disk"},
 		{disk.ErrNotEmpty, "a new store wants an empty directory"},
-		{errVerified, "another snapshot may hold a good copy of what is named above"},
+		{errVerified, "varve backup --recheck saves damaged files anew; another snapshot may hold a good copy of what is named above"},
 		{varve.ErrDamaged, "varve verify tells all that is damaged"},
 	} {
 		if errors.Is(err, h.sentinel) {

@@ -73,12 +73,13 @@ func (f *finder) find(ctx context.Context, store varve.Store, patterns []string)
 			return usagef("pattern %q: not a valid pattern", p)
 		}
 	}
-	list, _, err := f.app.list(ctx, store, &f.filter)
+	c, err := f.app.list(ctx, store, &f.filter)
 	if err != nil {
 		return err
 	}
+	list := c.list
 	if len(f.snapshots) > 0 {
-		if list, err = f.app.snapshots(list, f.snapshots); err != nil {
+		if list, err = c.snapshots(f.snapshots); err != nil {
 			return err
 		}
 	}

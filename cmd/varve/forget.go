@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -54,10 +53,10 @@ the newest good one of a series, or any dated in the future. -n prints the plan 
 // addPolicy gives a command the flags of a policy.
 func (f *forgetting) addPolicy(c *cobra.Command) {
 	flags, p := c.Flags(), &f.policy
-	flags.Var(parsed(&p.Last, "N", retention.ParseCount), "keep-last", "keep the newest N, or unlimited")
+	flags.Var(parsed(&p.Last, "N", parseKeep), "keep-last", "keep the newest N, or unlimited")
 	spans := []string{"hourly", "daily", "weekly", "monthly", "yearly"}
 	for i, count := range []*int{&p.Hourly, &p.Daily, &p.Weekly, &p.Monthly, &p.Yearly} {
-		flags.Var(parsed(count, "N", retention.ParseCount), "keep-"+spans[i], "keep the newest snapshot of each of N "+spanNames[i])
+		flags.Var(parsed(count, "N", parseKeep), "keep-"+spans[i], "keep the newest snapshot of each of N "+spanNames[i])
 	}
 	flags.Var(parsed(&p.Within, "DURATION", retention.ParseDuration), "keep-within", "keep what is younger than this, such as 1y5m7d2h, than the newest")
 	withins := []*retention.Duration{&p.WithinHourly, &p.WithinDaily, &p.WithinWeekly, &p.WithinMonthly, &p.WithinYearly}
@@ -67,6 +66,14 @@ func (f *forgetting) addPolicy(c *cobra.Command) {
 	}
 	flags.Var(&tagLists{&p.Tags}, "keep-tag", "keep what carries all tags of this comma-separated list (repeatable)")
 	flags.Var(parsed(&p.Days, "N", retention.ParseDays), "keep-days", "keep the last N calendar days, today included")
+}
+
+// parseKeep reads how many snapshots to keep.
+func parseKeep(text string) (int, error) {
+	if strings.HasPrefix(text, "-") {
+		return 0, fmt.Errorf("count %q: want a number from 0, or unlimited", text)
+	}
+	return retention.ParseCount(text)
 }
 
 // spanNames are the spans of a policy, for people.
@@ -86,15 +93,15 @@ func (f *forgetting) checkUsage(args []string) error {
 }
 
 func (f *forgetting) run(ctx context.Context, store varve.Store, args []string) error {
-	list, _, err := f.app.list(ctx, store, &f.filter)
+	c, err := f.app.list(ctx, store, &f.filter)
 	if err != nil {
 		return err
 	}
 	var plan []retention.Decision
 	if len(args) > 0 {
-		plan, err = f.named(ctx, store, list, args)
+		plan, err = f.named(ctx, store, c, args)
 	} else {
-		plan, err = retention.Plan(list, f.policy, f.app.now())
+		plan, err = f.planned(c)
 	}
 	if err != nil {
 		return err
@@ -112,17 +119,45 @@ func (f *forgetting) run(ctx context.Context, store varve.Store, args []string) 
 	return store.Forget(ctx, ids...)
 }
 
+// planned applies the policy. It must know all snapshots, or it could take an older one for the newest.
+func (f *forgetting) planned(c *catalog) ([]retention.Decision, error) {
+	if c.damage != nil {
+		return nil, marked{"forget: a policy cannot tell which snapshots to keep: some are damaged; forget those by their full IDs first",
+			varve.ErrDamaged}
+	}
+	if len(c.list) == 0 && !f.filter.empty() {
+		f.app.warn("no snapshot has this series, host or tag: nothing to forget")
+	}
+	return retention.Plan(c.list, f.policy, f.app.now())
+}
+
 // named plans the removal of the snapshots that arguments name. Of a series the last good snapshot must stay, whatever the filters
-// hide.
-func (f *forgetting) named(ctx context.Context, store varve.Store, list []varve.Snapshot, args []string) ([]retention.Decision, error) {
-	found, err := f.app.snapshots(list, args)
+// hide. A full ID that is not listed at all may be that of a damaged snapshot, of which nothing else is known.
+func (f *forgetting) named(ctx context.Context, store varve.Store, c *catalog, args []string) ([]retention.Decision, error) {
+	all, err := f.app.quietList(ctx, store, &filterFlags{})
 	if err != nil {
 		return nil, err
 	}
-	all, err := store.Snapshots(ctx)
-	if err != nil && !errors.Is(err, varve.ErrDamaged) { // which was told
+	var unlisted []varve.SnapshotID
+	if !f.dryRun || c.damage != nil {
+		unlisted, args = all.without(args)
+	}
+	found, err := c.snapshots(args)
+	if err != nil {
 		return nil, err
 	}
+	plan, err := f.guarded(all.list, found)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range unlisted {
+		plan = append(plan, retention.Decision{Snapshot: varve.Snapshot{ID: id}, Reasons: []string{"named, not listed"}})
+	}
+	return plan, nil
+}
+
+// guarded plans the removal of found, unless one of them may not be removed by the way.
+func (f *forgetting) guarded(all, found []varve.Snapshot) ([]retention.Decision, error) {
 	good := map[string]int{}
 	for _, s := range all {
 		if s.State.Good() {
@@ -173,7 +208,11 @@ func (f *forgetting) print(plan []retention.Decision) error {
 		if d.Keep {
 			word = "keep"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", word, d.Snapshot.ID.Short(), a.timeText(d.Snapshot.Time), quote(d.Snapshot.Series),
+		when, series := a.timeText(d.Snapshot.Time), quote(d.Snapshot.Series)
+		if d.Snapshot.Series == "" {
+			when, series = "-", "-"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", word, d.Snapshot.ID.Short(), when, series,
 			plain(strings.Join(d.Reasons, ", ")))
 	}
 	if err := w.Flush(); err != nil {

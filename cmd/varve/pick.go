@@ -9,45 +9,12 @@ import (
 
 	"varve"
 	"varve/internal/part"
-	"varve/internal/selector"
 )
 
 // pick is what SNAPSHOT[:PATH] names; path is "" for the whole.
 type pick struct {
 	snap varve.Snapshot
 	path string
-}
-
-// pick finds the snapshot that an argument names.
-func (a *app) pick(all []varve.Snapshot, arg string) (pick, error) {
-	expr, path, err := selector.Split(arg)
-	if err != nil {
-		return pick{}, usage(err)
-	}
-	snap, err := selector.Select(all, expr, a.now())
-	return pick{snap, path}, err
-}
-
-// snapshot finds the snapshot that an argument without a path names.
-func (a *app) snapshot(all []varve.Snapshot, arg string) (varve.Snapshot, error) {
-	return selector.Select(all, arg, a.now())
-}
-
-// snapshots finds the snapshots that arguments name, each once.
-func (a *app) snapshots(all []varve.Snapshot, args []string) ([]varve.Snapshot, error) {
-	var found []varve.Snapshot
-	seen := map[varve.SnapshotID]bool{}
-	for _, arg := range args {
-		s, err := a.snapshot(all, arg)
-		if err != nil {
-			return nil, err
-		}
-		if !seen[s.ID] {
-			seen[s.ID] = true
-			found = append(found, s)
-		}
-	}
-	return found, nil
 }
 
 // opened is a pick, opened.
@@ -62,11 +29,11 @@ type opened struct {
 
 // withPick opens what SNAPSHOT[:PATH] names, calls f and closes it.
 func (a *app) withPick(ctx context.Context, store varve.Store, filter *filterFlags, arg string, f func(*opened) error) error {
-	all, _, err := a.list(ctx, store, filter)
+	c, err := a.list(ctx, store, filter)
 	if err != nil {
 		return err
 	}
-	p, err := a.pick(all, arg)
+	p, err := c.pick(arg)
 	if err != nil {
 		return err
 	}

@@ -88,10 +88,13 @@ func (r *restoring) run(ctx context.Context, p *location.Place, o *opened) error
 	var report restore.Report
 	err = a.watch(m, func() (err error) {
 		report, err = restore.Run(ctx, o.source, target, restore.Options{UID: uint32(uid), GID: uint32(os.Getegid()), Privileged: uid == 0,
-			NoOwner: r.noOwner, Delete: r.delete, DryRun: r.dryRun, Sync: r.sync, Progress: t.event})
+			NoOwner: r.noOwner, Delete: r.delete, Spare: p.Skip, DryRun: r.dryRun, Sync: r.sync, Progress: t.event})
 		return err
 	})
 	t.close()
+	if errors.Is(err, varve.ErrNoSnapshot) {
+		return fmt.Errorf("snapshot %s was forgotten while it was restored: %w", o.snap.ID.Short(), err)
+	}
 	if err != nil {
 		return err
 	}
@@ -111,7 +114,7 @@ func (r *restoring) dir(o *opened) (string, error) {
 func (r *restoring) check(dir string, p *location.Place, o *opened) error {
 	target, store := realPath(dir), realPath(p.Path)
 	switch {
-	case within(target, store):
+	case within(target, store), r.inside(target, p.Skip):
 		return fmt.Errorf("restore into %s: it lies in the store", quote(dir))
 	case r.delete && wouldDelete(o, target, store):
 		return fmt.Errorf("restore with --delete into %s: the store lies in what would be deleted", quote(dir))
@@ -119,6 +122,25 @@ func (r *restoring) check(dir string, p *location.Place, o *opened) error {
 		return fmt.Errorf("restore with --delete: snapshot %s is incomplete: what it lacks would be deleted", o.snap.ID.Short())
 	}
 	return nil
+}
+
+// inside reports whether a path without symlinks lies in one of some directories, whatever the path that they are known by.
+func (r *restoring) inside(path string, dirs []varve.Stamp) bool {
+	for {
+		if dir, err := r.app.open(path); err == nil {
+			info, err := dir.Lookup(".")
+			_ = dir.Close() // nothing was written
+			is := func(s varve.Stamp) bool { return s.Dev == info.Stamp.Dev && s.Ino == info.Stamp.Ino }
+			if err == nil && slices.ContainsFunc(dirs, is) {
+				return true
+			}
+		}
+		up := filepath.Dir(path)
+		if up == path {
+			return false
+		}
+		path = up
+	}
 }
 
 // wouldDelete reports whether the store lies where a restore of o into target deletes what the snapshot has not: in the place of a
@@ -175,6 +197,9 @@ func (t *restoreReport) event(e restore.Event) {
 		return
 	case restore.Unkept:
 		t.unkept.add(e.Aspect, e.Path)
+		return
+	case restore.Partly:
+		t.meter.add(0, e.Bytes)
 		return
 	}
 	t.meter.add(1, e.Bytes)

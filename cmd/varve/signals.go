@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// watchSignals returns a context that the first SIGINT or SIGTERM cancels. The second calls exit. SIGUSR1 goes to a.signals. stop
-// ends all of it.
+// watchSignals returns a context that the first SIGINT or SIGTERM cancels. The second calls exit. SIGUSR1 goes to a.signals
+// for good: whoever asks a moment too late for progress must not end the program. stop ends the rest.
 func (a *app) watchSignals(exit func(int)) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ends := make(chan os.Signal, 2)
@@ -32,7 +32,6 @@ func (a *app) watchSignals(exit func(int)) (ctx context.Context, stop func()) {
 	}()
 	return ctx, func() {
 		signal.Stop(ends)
-		signal.Stop(a.signals)
 		close(done)
 		<-finished
 		cancel()

@@ -37,12 +37,13 @@ func (a *app) snapshotsCommand() *cobra.Command {
 }
 
 func (a *app) listSnapshots(ctx context.Context, store varve.Store, filter *filterFlags, args []string, last int) error {
-	list, damaged, err := a.list(ctx, store, filter)
+	c, err := a.list(ctx, store, filter)
 	if err != nil {
 		return err
 	}
+	list := c.list
 	if len(args) > 0 {
-		if list, err = a.snapshots(list, args); err != nil {
+		if list, err = c.snapshots(args); err != nil {
 			return err
 		}
 	}
@@ -52,7 +53,7 @@ func (a *app) listSnapshots(ctx context.Context, store varve.Store, filter *filt
 	if err := a.printSnapshots(list); err != nil {
 		return err
 	}
-	if damaged {
+	if c.damage != nil {
 		return fmt.Errorf("list snapshots: some could not be read: %w", varve.ErrDamaged)
 	}
 	return nil

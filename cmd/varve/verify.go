@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -47,11 +46,14 @@ func (a *app) verify(ctx context.Context, p *location.Place, filter *filterFlags
 	}
 	m := a.newMeter()
 	opts.Progress = func(e varve.Event) {
-		if e.Kind == varve.Damage {
+		switch e.Kind {
+		case varve.Damage:
 			a.finding(e)
-			return
+		case varve.Partly:
+			m.add(0, e.Bytes)
+		default:
+			m.add(1, e.Bytes)
 		}
-		m.add(1, e.Bytes)
 	}
 	var report varve.VerifyReport
 	err := a.watch(m, func() (err error) {
@@ -70,25 +72,28 @@ func (a *app) verify(ctx context.Context, p *location.Place, filter *filterFlags
 
 // toVerify returns the snapshots that were asked for; at least one.
 func (a *app) toVerify(ctx context.Context, store varve.Store, filter *filterFlags, args []string) ([]varve.Snapshot, error) {
-	list, err := store.Snapshots(ctx)
-	if err != nil && !errors.Is(err, varve.ErrDamaged) { // which Verify tells
+	c, err := a.quietList(ctx, store, filter)
+	if err != nil {
 		return nil, err
 	}
-	list = filter.apply(list)
 	if len(args) > 0 {
-		return a.snapshots(list, args)
+		return c.snapshots(args)
 	}
-	if len(list) == 0 {
+	if len(c.list) == 0 {
 		return nil, fmt.Errorf("verify: no snapshot fits: %w", varve.ErrNoSnapshot)
 	}
-	return list, nil
+	return c.list, nil
 }
 
 // finding prints one thing that is damaged. Its path is relative to the store.
 func (a *app) finding(e varve.Event) {
 	if a.json {
-		p := rawPath(e.Path)
-		a.emitEvent(jsonEvent{Event: "damage", jsonPath: &p, Error: errorText(e.Err)})
+		j := jsonEvent{Event: "damage", Error: errorText(e.Err)}
+		if e.Path != "" {
+			p := rawPath(e.Path)
+			j.jsonPath = &p
+		}
+		a.emitEvent(j)
 		return
 	}
 	where := ""

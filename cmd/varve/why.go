@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"varve"
+	"varve/internal/location"
 	"varve/internal/walk"
 )
 
@@ -17,7 +19,7 @@ func (a *app) whyCommand() *cobra.Command {
 		Use:   "why PATH...",
 		Short: "Tell whether a path would be saved, and which rule decides",
 		Long: `Tell whether a backup with the same flags would save a path, and which rule decides. A PATH that does not exist is decided by patterns
-alone, as a file. The exit code is 0 either way.`,
+alone, as a file. The store, if one is named, is left out as well. The exit code is 0 either way.`,
 		Example: `  varve why --exclude '*.tmp' /home/u/notes.tmp
   varve why --source /home --exclude-from /etc/varve.exclude /home/u/.cache/x`,
 		Args: wants(cobra.MinimumNArgs(1)),
@@ -43,6 +45,7 @@ func (a *app) why(ctx context.Context, excludes *excludeFlags, sources, args []s
 	if err != nil {
 		return err
 	}
+	options.Skip = a.skip(ctx)
 	b := backup{app: a}
 	src, err := b.walk(&j, options)
 	if err != nil {
@@ -54,6 +57,20 @@ func (a *app) why(ctx context.Context, excludes *excludeFlags, sources, args []s
 		}
 	}
 	return errors.Join(err, src.Close())
+}
+
+// skip returns what a backup into the store that was named would leave out. The answer does not depend on there being one.
+func (a *app) skip(ctx context.Context) []varve.Stamp {
+	spec, err := a.storeSpec()
+	if err != nil {
+		return nil
+	}
+	place, err := location.Open(ctx, spec, a.options())
+	if err != nil {
+		return nil
+	}
+	_ = place.Close() // nothing was written
+	return place.Skip
 }
 
 // whyPath answers for one path.

@@ -28,6 +28,9 @@ type Options struct {
 	NoOwner bool
 	// Delete removes what the target has and the source has not. Directories marked varve.Passage or varve.MountPoint are spared.
 	Delete bool
+	// Spare are directories, by device and inode, that are never touched nor removed with what they lie in, such as the store that is
+	// restored from.
+	Spare []varve.Stamp
 	// DryRun changes nothing and reports what would change.
 	DryRun bool
 	// Sync makes what was restored durable before Run returns.
@@ -57,11 +60,13 @@ const (
 	Failed
 	// Unkept was done, but for aspects that the target cannot hold.
 	Unkept
+	// Partly has dealt with Bytes more of a large file; the event that follows counts the rest.
+	Partly
 )
 
 // String returns the word for a that reports use.
 func (a Action) String() string {
-	return [...]string{"unknown", "same", "create", "replace", "update", "delete", "failed", "unkept"}[a]
+	return [...]string{"unknown", "same", "create", "replace", "update", "delete", "failed", "unkept", "partly"}[a]
 }
 
 // Event is what is done about one entry. Aspect says what differed, for Replace and Update, or was not kept, for Unkept.
@@ -107,7 +112,7 @@ type run struct {
 	finished []*target
 	targets  map[string]*target // of the directories that are not finished
 	later    []varve.Entry      // hard-linked files whose flags come last: an immutable one could not be linked to
-	failed   map[string]bool    // first hard links that could not be restored
+	firsts   map[string]first   // by the path of the first hard link of a group, as the source tells it
 	claimed  map[inode]bool     // objects with several names that were there and stay, guarded by mu
 	unread   map[string]bool    // what the source could not read, guarded by mu
 	remade   map[string]bool    // first hard links that a dry run would make anew, guarded by mu
@@ -127,16 +132,20 @@ func (r *run) claim(s varve.Stamp) bool {
 }
 
 // Run restores src into target, which it takes over and closes. Entries that cannot be restored are reported and counted as
-// Failed; an error says that the whole could not go on. Without either, everything is there and exact; with Sync, it is durable too.
+// Failed; an error says that the whole could not go on, one that matches varve.ErrNoSnapshot that src is gone. Without either,
+// everything is there and exact; with Sync, it is durable too.
 func Run(ctx context.Context, src varve.Source, dir disk.FS, opts Options) (Report, error) {
 	if opts.Workers == 0 {
 		opts.Workers = defaultWorkers
 	}
 	r := &run{ctx: ctx, src: src, opts: opts, held: disk.NewHeld(dir, descriptors), trail: place.NewTrail(),
-		targets: map[string]*target{}, failed: map[string]bool{}, claimed: map[inode]bool{}, remade: map[string]bool{},
+		targets: map[string]*target{}, firsts: map[string]first{}, claimed: map[inode]bool{}, remade: map[string]bool{},
 		unread: map[string]bool{}}
 	r.copiers.New = func() any { return place.NewCopier() }
-	err := parallel.Ordered(opts.Workers, func(b *batch) int { return len(b.jobs) }, r.feed, r.do, r.settle)
+	err := r.checkRoot(dir)
+	if err == nil {
+		err = parallel.Ordered(opts.Workers, func(b *batch) int { return len(b.jobs) }, r.feed, r.do, r.settle)
+	}
 	if err == nil {
 		err = r.conclude(dir)
 	}
@@ -200,14 +209,15 @@ func (r *run) wrote(n int64) {
 	r.mu.Unlock()
 }
 
-// target is a directory being restored into.
+// target is a directory being restored into. There may be as many at a time as the source has: each keeps only what it still needs.
 type target struct {
 	*place.Dir
-	entry varve.Entry
+	uid, gid, flags uint32
 	// spare says that the directory is only passed through or has another file system on it: its extras are never deleted, and
 	// where it was there its metadata is left alone.
 	spare bool
-	wants map[string]bool // the names that the source has in it; only where extras are to be deleted
+	clean bool            // extras are to be deleted
+	wants map[string]bool // the names that the source has in it; only with clean
 
 	look     sync.Once // at what was there before anything was put in
 	lookErr  error
@@ -249,8 +259,8 @@ func (r *run) feed(put func(*batch) error) error {
 		}
 		for i, e := range g.Entries {
 			b.jobs[i].entry = e
-			if b.dir != nil && b.dir.wants != nil {
-				b.dir.wants[e.Name()] = true
+			if b.dir != nil {
+				b.dir.want(e.Name())
 			}
 			if e.Kind == varve.Dir {
 				b.jobs[i].dir = r.newTarget(e)
@@ -298,12 +308,30 @@ func (r *run) spared(path string) bool {
 }
 
 func (r *run) newTarget(e varve.Entry) *target {
-	t := &target{Dir: place.NewDir(e.Path), entry: e, spare: e.Marks&(varve.Passage|varve.MountPoint) != 0}
-	if r.opts.Delete && !t.spare {
-		t.wants = map[string]bool{}
-	}
+	t := &target{Dir: place.NewDir(e.Path), spare: e.Marks&(varve.Passage|varve.MountPoint) != 0}
+	t.Late = place.Late{Mode: e.Mode, MTime: e.MTime, Xattrs: e.Xattrs}
+	t.uid, t.gid, t.flags = e.UID, e.GID, e.Flags
+	t.clean = r.opts.Delete && !t.spare
 	r.targets[e.Path] = t
 	return t
+}
+
+// own returns the metadata of t itself.
+func (t *target) own() *varve.Entry {
+	e := t.LateEntry()
+	e.UID, e.GID, e.Flags = t.uid, t.gid, t.flags
+	return &e
+}
+
+// want remembers that the source has name.
+func (t *target) want(name string) {
+	if !t.clean {
+		return
+	}
+	if t.wants == nil {
+		t.wants = map[string]bool{}
+	}
+	t.wants[name] = true
 }
 
 // settle takes a batch that was worked on, in listing order: it makes hard links and finds the directories that are finished.
@@ -325,10 +353,10 @@ func (r *run) settle(b *batch) error {
 			}
 		}
 		r.report.Files++
-		if e.Marks&varve.Linked != 0 && j.bad {
-			r.failed[e.Path] = true
+		if e.Marks&varve.Linked != 0 && e.SameAs == "" && !j.bad {
+			r.lead(e.Path, e)
 		}
-		if e.Flags != 0 && e.Marks&varve.Linked != 0 && !j.bad {
+		if e.Flags != 0 && e.Marks&varve.Linked != 0 && e.SameAs == "" && !j.bad {
 			r.later = append(r.later, *e)
 		}
 	}

@@ -2,9 +2,9 @@ package restore
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"varve"
 	"varve/internal/compare"
@@ -42,7 +42,9 @@ func (r *run) do(stop <-chan struct{}, b *batch) error {
 		if err := r.ctx.Err(); err != nil {
 			return err
 		}
-		w.put(&b.jobs[i])
+		if err := w.put(&b.jobs[i]); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -67,6 +69,8 @@ type worker struct {
 	held   *disk.HeldDir
 	at     disk.FS
 	copier *place.Copier
+	// left is how much of the object at hand no event has counted yet, in bytes.
+	left int64
 }
 
 var errParent = errors.New("its directory could not be restored")
@@ -84,6 +88,7 @@ func (r *run) newWorker(t *target) (*worker, error) {
 		w.at = at
 	}
 	w.copier = r.copiers.Get().(*place.Copier)
+	w.copier.Progress = w.partly
 	if err := w.lookOnce(); err != nil {
 		w.close()
 		return nil, err
@@ -102,7 +107,22 @@ func (w *worker) close() {
 	if w.at != nil {
 		w.held.Done()
 	}
+	w.copier.Progress = nil
 	w.run.copiers.Put(w.copier)
+}
+
+// partly tells that n bytes more of the object at hand were read. One that is compared first and then written counts once.
+func (w *worker) partly(n int64) {
+	if n = min(n, w.left); n > 0 {
+		w.left -= n
+		w.run.tell(Event{Action: Partly, Bytes: n})
+	}
+}
+
+// told tells what was done about the object at hand, whose size the event carries.
+func (w *worker) told(e Event) {
+	e.Bytes, w.left = w.left, 0
+	w.run.tell(e)
 }
 
 // look finds out what the directory holds before anything is put into it.
@@ -115,15 +135,9 @@ func (w *worker) look() error {
 	if err != nil {
 		return err
 	}
-	t.names = make(map[string]bool, len(names))
 	for _, n := range names {
-		switch {
-		case !place.IsTemp(n.Name):
-			t.names[n.Name] = true
-		case !w.run.opts.DryRun:
-			if err := disk.RemoveAll(w.at, n.Name, 1); err != nil {
-				return err
-			}
+		if err := w.found(n); err != nil {
+			return err
 		}
 	}
 	self, err := w.at.Lookup(".")
@@ -135,74 +149,62 @@ func (w *worker) look() error {
 		return err
 	}
 	t.inherits = self.Mode&0o2000 != 0 || slices.ContainsFunc(xattrs, place.HandedDown)
-	t.differed, err = dirDiffers(w.at, &self, &t.entry, w.run.opts.NoOwner)
+	t.differed, err = dirDiffers(w.at, &self, t.own(), w.run.opts.NoOwner)
 	return err
 }
 
-// dir makes one directory, or takes the one that is there.
-func (w *worker) dir(j *job) {
-	t, e := j.dir, &j.entry
-	defer close(t.Made)
-	action, err := w.makeDir(t, e)
+// found takes in a name that the directory holds, or removes what an interrupted run left under it.
+func (w *worker) found(n disk.Name) error {
+	t := w.target
+	left, err := w.leftover(n)
 	if err != nil {
-		t.Lost, j.bad = true, true
-		w.run.fail(e.Path, err)
-		return
+		return err
 	}
-	if action != 0 {
-		w.run.tell(Event{Action: action, Path: e.Path, Aspect: varve.Type})
+	if left {
+		if w.run.opts.DryRun {
+			return nil
+		}
+		return ignoreMissing(w.at.Remove(n.Name))
 	}
+	if t.names == nil {
+		t.names = map[string]bool{}
+	}
+	t.names[n.Name] = true
+	return nil
 }
 
-func (w *worker) makeDir(t *target, e *varve.Entry) (Action, error) {
-	name, action := e.Name(), Create
-	if w.target.names[name] {
-		info, err := w.at.Lookup(name)
-		if err != nil {
-			return 0, err
-		}
-		if info.Kind == varve.Dir {
-			return 0, nil // finish sees to its metadata
-		}
-		if info.Kind == varve.Symlink && t.spare {
-			return 0, fmt.Errorf("a symlink to %s is in the place of this directory on the way to a source", info.Target)
-		}
-		action = Replace
-		if !w.run.opts.DryRun {
-			if err := w.at.Remove(name); err != nil {
-				return 0, err
-			}
-		}
+// leftover reports whether n is what an interrupted run left: no directory is made under such a name.
+func (w *worker) leftover(n disk.Name) (bool, error) {
+	if !place.IsTemp(n.Name) || strings.Trim(n.Name[len(n.Name)-16:], "0123456789abcdef") != "" {
+		return false, nil
 	}
-	t.Fresh = true
-	if w.run.opts.DryRun {
-		return action, nil
+	if n.Kind != 0 {
+		return n.Kind != varve.Dir, nil
 	}
-	if err := w.at.Mkdir(name, 0o700); err != nil {
-		return 0, err
-	}
-	if !w.target.inherits {
-		return action, nil
-	}
-	bare := varve.Entry{Kind: varve.Dir, Mode: 0o700}
-	_, err := place.Metadata(place.Named{Dir: w.at, Name: name}, &bare, varve.Mode|varve.Xattrs)
-	return action, err
+	info, err := w.at.Lookup(n.Name)
+	return err == nil && info.Kind != varve.Dir, ignoreMissing(err)
 }
 
-// put restores one entry that is not a directory.
-func (w *worker) put(j *job) {
+// put restores one entry that is not a directory. The error says that nothing more can be restored.
+func (w *worker) put(j *job) error {
 	e := &j.entry
 	if j.dir != nil || e.SameAs != "" {
-		return
+		return nil
 	}
-	if err := w.object(e); err != nil {
+	err := w.object(e)
+	if errors.Is(err, varve.ErrNoSnapshot) {
+		return err
+	}
+	if err != nil {
 		j.bad = true
 		w.run.fail(e.Path, err)
 	}
+	return nil
 }
 
 // object restores one object, comparing it with what is there.
 func (w *worker) object(e *varve.Entry) error {
+	w.left = e.Size
 	if !w.target.names[e.Name()] {
 		return w.make(e, Create, 0)
 	}
@@ -219,21 +221,33 @@ func (w *worker) object(e *varve.Entry) error {
 	}
 	switch {
 	case differ == 0:
-		w.run.tell(Event{Action: Same, Path: e.Path, Bytes: e.Size})
+		w.told(Event{Action: Same, Path: e.Path})
 		return nil
 	case differ&(varve.Type|varve.Content) == 0 && info.Links == 1:
 		return w.update(e, differ)
 	}
-	if info.Kind == varve.Dir {
-		if err := w.clear(e.Name()); err != nil {
-			return err
-		}
+	if err := w.makeWay(&info, e); err != nil {
+		return err
 	}
 	return w.make(e, Replace, differ)
 }
 
+// makeWay sees to what is in the place of e, which is no directory, and cannot be or must not be replaced.
+func (w *worker) makeWay(info *disk.Info, e *varve.Entry) error {
+	switch {
+	case info.Kind == varve.Symlink && e.Marks&varve.Followed != 0:
+		return errFollowed
+	case info.Kind == varve.Dir:
+		return w.clear(e.Name())
+	}
+	return nil
+}
+
 // clear removes a directory that stands where something else belongs. What it holds is only removed with Delete.
 func (w *worker) clear(name string) error {
+	if err := w.run.guard(w.at, name, varve.Join(w.target.Path, name)); err != nil {
+		return err
+	}
 	switch {
 	case w.run.opts.DryRun && w.run.opts.Delete:
 		return nil
@@ -261,6 +275,7 @@ func (w *worker) differ(info *disk.Info, e *varve.Entry) (varve.Aspect, error) {
 	if have.Xattrs, err = w.at.Xattrs(name); err != nil {
 		return 0, err
 	}
+	have.Xattrs = place.WithoutImposed(have.Xattrs, e.Xattrs)
 	if have.Kind == varve.Regular && e.Kind == varve.Regular {
 		if err := w.readExisting(&have, e); err != nil {
 			return 0, err
@@ -313,7 +328,7 @@ func (w *worker) readExisting(have, e *varve.Entry) error {
 
 // update sets metadata alone.
 func (w *worker) update(e *varve.Entry, differ varve.Aspect) error {
-	w.run.tell(Event{Action: Update, Path: e.Path, Aspect: differ})
+	w.told(Event{Action: Update, Path: e.Path, Aspect: differ})
 	if w.run.opts.DryRun {
 		return nil
 	}
@@ -321,28 +336,5 @@ func (w *worker) update(e *varve.Entry, differ varve.Aspect) error {
 	if differ&varve.Owner != 0 {
 		todo |= varve.Mode | varve.Xattrs // chown takes set-ID bits and capabilities away
 	}
-	return w.metadata(place.Named{Dir: w.at, Name: e.Name()}, e, todo)
-}
-
-// metadata sets aspects of e, as far as the user may, and reports what is not kept.
-func (w *worker) metadata(s place.Setter, e *varve.Entry, todo varve.Aspect) error {
-	return w.run.metadata(s, e, todo)
-}
-
-func (r *run) metadata(s place.Setter, e *varve.Entry, todo varve.Aspect) error {
-	k := *e
-	if r.opts.NoOwner {
-		todo &^= varve.Owner
-		if e.UID != r.opts.UID {
-			k.Mode &^= 0o6000
-		}
-	}
-	if e.Marks&varve.Linked != 0 {
-		todo &^= varve.Flags
-	}
-	unkept, err := place.Metadata(s, &k, todo)
-	if err == nil && unkept != 0 {
-		r.tell(Event{Action: Unkept, Path: e.Path, Aspect: unkept})
-	}
-	return err
+	return w.run.metadata(place.Named{Dir: w.at, Name: e.Name()}, nil, e, todo)
 }
