@@ -79,7 +79,7 @@ type FS interface {
 	Rmdir(name string) error
 
 	// Set gives name or "." one aspect of e: Owner (UID and GID), Mode (all of 07777), Xattrs (exactly these: others are
-	// removed), MTime, or Flags (exactly these of the flags that can be set).
+	// removed), MTime (ErrUnsupported where the file system kept another one), or Flags (exactly these of the flags that can be set).
 	Set(name string, e *varve.Entry, aspect varve.Aspect) error
 
 	// Sync makes the directory's own entries durable.
@@ -99,6 +99,8 @@ type Reader interface {
 	io.ReaderAt
 	// Info returns the metadata as the handle sees it now, like Lookup but with all Flags.
 	Info() (Info, error)
+	// Xattrs is FS.Xattrs of the open file.
+	Xattrs() ([]varve.Xattr, error)
 	// Holes returns the regions without data, ascending, merged, the last one up to size; nil where there are none or the file
 	// system cannot tell. Where settle is set, pending writes are flushed first, since some file systems tell holes wrongly
 	// before that.

@@ -39,7 +39,7 @@ type HeldDir struct {
 	fs    FS
 	users int
 	place *list.Element
-	id    varve.Stamp // device and inode at the first opening
+	id    varve.Stamp // device and inode at the first opening, or those to be found
 }
 
 // NewHeld holds the tree below root, which it closes on Close, with at most budget descriptors beside those in use.
@@ -101,6 +101,33 @@ func (h *Held) at(path string) *HeldDir {
 func (d *HeldDir) Child(name string) *HeldDir {
 	return &HeldDir{held: d.held, parent: d, name: strings.Clone(name)} // name may be part of a long path
 }
+
+// Again returns the directory at path, which is to be the object with this device and inode: where another one is in its place, Use
+// will say so. It serves to find a directory again of which nothing but these was kept. Zero, zero stands for any object.
+func (h *Held) Again(path string, dev, ino uint64) *HeldDir {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	d := h.at(path)
+	id := varve.Stamp{Dev: dev, Ino: ino}
+	if id == (varve.Stamp{}) || d.parent == nil || d.is(id) {
+		return d
+	}
+	if d.id != (varve.Stamp{}) {
+		d = d.parent.Child(d.name)
+	}
+	d.id = id
+	return d
+}
+
+// ID returns the device and inode of d; zero while it was never opened.
+func (d *HeldDir) ID() (dev, ino uint64) {
+	d.held.mu.Lock()
+	defer d.held.mu.Unlock()
+	return d.id.Dev, d.id.Ino
+}
+
+// is reports whether id is what d was at its first opening.
+func (d *HeldDir) is(id varve.Stamp) bool { return d.id.Dev == id.Dev && d.id.Ino == id.Ino }
 
 // Path is the path of d below the root. It is put together anew each time: the paths of all directories of a deep tree would take
 // far more memory than their names.
@@ -174,8 +201,7 @@ func (d *HeldDir) keep(f FS, id varve.Stamp) (FS, error) {
 	h := d.held
 	h.mu.Lock()
 	known := d.id != varve.Stamp{}
-	same := d.id.Dev == id.Dev && d.id.Ino == id.Ino
-	if known && !same {
+	if known && !d.is(id) {
 		h.mu.Unlock()
 		err := &fs.PathError{Op: "open directory", Path: d.Path(), Err: errReplaced}
 		return nil, errors.Join(err, f.Close())

@@ -126,6 +126,39 @@ func inode(t *testing.T, at disk.FS, name string) uint64 {
 	return info.Stamp.Ino
 }
 
+func TestHeldFindsADirectoryAgainOnlyIfItIsTheSame(t *testing.T) {
+	root, _ := memory(t)
+	grow(t, root, "a", "a/b", "c")
+	h := disk.NewHeld(root, 10)
+	first := h.At("a/b")
+	use(t, first, inode(t, mustOpen(t, root, "a"), "b"))
+	dev, ino := first.ID()
+	for _, tt := range []struct {
+		path     string
+		dev, ino uint64
+		same     bool
+	}{{"a/b", dev, ino, true}, {"a/b", 0, 0, true}, {"a/b", dev, ino + 1000, false}, {"a/b", dev, ino, true}, {"c", dev, ino, false},
+		{"", dev, ino, true}, {"a", dev + 1, ino, false}} {
+		d := h.Again(tt.path, tt.dev, tt.ino)
+		_, err := d.Use()
+		if (err == nil) != tt.same {
+			t.Errorf("%q as inode %d: %v, want it to be found: %v", tt.path, tt.ino, err, tt.same)
+		}
+		if err == nil {
+			d.Done()
+		}
+	}
+	ok(t, h.Close())
+}
+
+func mustOpen(t *testing.T, at disk.FS, name string) disk.FS {
+	t.Helper()
+	f, err := at.OpenDir(name)
+	ok(t, err)
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
 func TestHeldFollowsNoSymlink(t *testing.T) {
 	root, _ := memory(t)
 	grow(t, root, "real", "real/sub")

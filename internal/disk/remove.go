@@ -202,10 +202,20 @@ func (r *remover) removed(d *doomed) {
 	}
 }
 
-// allow gives the owner of the directory name the rights to empty and to move it. Where that fails, what needs them says so.
+// allow gives the owner of the directory name, which was seen with this mode, the rights to empty and to move it. It opens the
+// directory first, so that nothing gets another mode that somebody puts in its place, and no set-ID bit is given. Where that fails,
+// what needs the rights says so.
 func allow(up FS, name string, mode uint32) {
-	if mode&0o700 != 0o700 {
-		_ = up.Set(name, &varve.Entry{Kind: varve.Dir, Mode: mode | 0o700}, varve.Mode)
+	if mode&0o700 == 0o700 {
+		return
+	}
+	dir, err := up.OpenDir(name)
+	if err != nil {
+		return
+	}
+	defer dir.Close()
+	if info, err := dir.Lookup("."); err == nil {
+		_ = dir.Set(".", &varve.Entry{Kind: varve.Dir, Mode: (info.Mode | 0o700) & 0o777}, varve.Mode)
 	}
 }
 

@@ -271,3 +271,48 @@ func TestRemoveAllStopsAtWhatMayNotBeRemoved(t *testing.T) {
 		t.Errorf("%v, want fs.ErrPermission", err)
 	}
 }
+
+// stale is a directory whose objects were other ones when they were looked at: directories of mode 0.
+type stale struct{ disk.FS }
+
+func (d stale) Lookup(name string) (disk.Info, error) {
+	info, err := d.FS.Lookup(name)
+	if name != "." {
+		info.Kind, info.Mode = varve.Dir, 0
+	}
+	return info, err
+}
+
+func TestRemoveAllGivesNoRightsToWhatWasPutInTheOldPlace(t *testing.T) {
+	for _, mode := range []uint32{0o4755, 0o6050, 0o600} {
+		root := memfs.New(memfs.Options{}).Root()
+		write(t, root, "swapped", "x")
+		ok(t, root.Set("swapped", &varve.Entry{Mode: mode}, varve.Mode))
+		if err := disk.RemoveAll(stale{root}, "swapped", 1); !errors.Is(err, disk.ErrKind) {
+			t.Errorf("a file in the place of a directory: %v, want ErrKind", err)
+		}
+		info, err := root.Lookup("swapped")
+		ok(t, err)
+		if info.Mode != mode {
+			t.Errorf("a file of mode %o that was put in the place of a directory has mode %o", mode, info.Mode)
+		}
+	}
+}
+
+func TestRemoveAllGivesNoDirectorySetIDBits(t *testing.T) {
+	root := memfs.New(memfs.Options{}).Root()
+	grow(t, root, "tree", "tree/a")
+	tree, err := root.OpenDir("tree")
+	ok(t, err)
+	ok(t, tree.Set("a", &varve.Entry{Mode: 0o6050}, varve.Mode))
+	inj := &faultfs.Injector{At: 1, Fault: faultfs.Fault{Err: syscall.EPERM},
+		Filter: func(op faultfs.Op) bool { return op.Method == "FS.Rmdir" }}
+	if err := disk.RemoveAll(faultfs.New(root, inj), "tree", 1); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("%v, want fs.ErrPermission", err)
+	}
+	info, err := tree.Lookup("a")
+	ok(t, err)
+	if info.Mode != 0o750 {
+		t.Errorf("the directory that stays has mode %o, want 750", info.Mode)
+	}
+}

@@ -182,7 +182,7 @@ func when(t *testing.T, path string, sec int64) {
 }
 
 func times(t *testing.T, dir string) {
-	for i, sec := range []int64{-1 << 31, -1, 0, 1, 1<<31 - 1, 1 << 31, 1<<32 + 1, 13_569_465_600} {
+	for i, sec := range []int64{-1<<31 + 1, -1, 0, 1, 1<<31 - 1, 1 << 31, 1<<32 + 1, 13_569_465_600} {
 		for kind, make := range map[string]func(string) error{
 			"file": func(path string) error { return os.WriteFile(path, []byte("x"), 0o600) },
 			"dir":  func(path string) error { return os.Mkdir(path, 0o700) },

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -73,7 +74,12 @@ var fileSystems = map[string][]string{
 // volume mounts a new file system of this kind for the duration of the test.
 func volume(t *testing.T, kind string) string {
 	t.Helper()
-	mkfs := fileSystems[kind]
+	return volumeBy(t, fileSystems[kind])
+}
+
+// volumeBy mounts a new file system that this command makes.
+func volumeBy(t *testing.T, mkfs []string) string {
+	t.Helper()
 	need(t, mkfs[0], "mount")
 	dir := t.TempDir()
 	img, mnt := filepath.Join(dir, "img"), filepath.Join(dir, "mnt")
@@ -81,7 +87,7 @@ func volume(t *testing.T, kind string) string {
 	ok(t, err)
 	ok(t, errors.Join(f.Truncate(512<<20), f.Close()))
 	ok(t, os.Mkdir(mnt, 0o755))
-	run(t, "", append(mkfs, img)...)
+	run(t, "", append(slices.Clone(mkfs), img)...)
 	if out, err := exec.Command("mount", "-o", "loop", img, mnt).CombinedOutput(); err != nil {
 		skip(t, "mount: "+string(out))
 	}
@@ -131,7 +137,7 @@ func backup(t testing.TB, store *tree.Store, source string) (varve.Snapshot, []v
 		Progress: func(e varve.Event) {
 			mu.Lock()
 			defer mu.Unlock()
-			if e.Kind != varve.Done {
+			if e.Kind != varve.Done && e.Kind != varve.Partly {
 				events = append(events, e)
 			}
 		},

@@ -43,10 +43,10 @@ func (w *worker) put(j *job) error {
 }
 
 // prepare gives the new directory name what of its metadata does not depend on what comes into it; late has the rest. What is handed
-// down is tried, so that the manifest can say whether it is kept, and taken away again before anything is made in the directory.
+// down, and the time, is tried, so that the manifest can say whether it is kept; the former is taken away again before anything is made in the directory.
 func (v *save) prepare(at disk.FS, name string, e *varve.Entry) error {
 	k, unkept := v.store.kept(e)
-	todo := place.Needed(&k, v.store.opts.UID, v.store.opts.GID) & (varve.Owner | varve.Xattrs)
+	todo := place.Needed(&k, v.store.opts.UID, v.store.opts.GID) & (varve.Owner | varve.Xattrs | varve.MTime)
 	target := place.Named{Dir: at, Name: name}
 	unkept, err := v.store.metadata(target, &k, unkept, todo)
 	if err == nil && slices.ContainsFunc(k.Xattrs, place.HandedDown) && unkept&varve.Xattrs == 0 {
@@ -60,7 +60,7 @@ func (v *save) prepare(at disk.FS, name string, e *varve.Entry) error {
 // late sets what the directory e gets at the end.
 func (s *Store) late(d *place.Dir, e *varve.Entry) {
 	k, _ := s.kept(e)
-	d.Late = place.Late{Sides: varve.MTime, Mode: k.Mode, MTime: k.MTime}
+	d.Late = place.Late{Sides: varve.MTime &^ e.Unkept, Mode: k.Mode, MTime: k.MTime}
 	if k.Mode&0o7000 != 0 || e.Path == "" {
 		d.Late.Sides |= varve.Mode
 	}

@@ -29,9 +29,15 @@ func (t *task) do() bool {
 type crew struct {
 	mu      sync.Mutex
 	changed sync.Cond
-	stack   []*task // the soonest needed last
+	stack   []batch // the soonest needed last
 	waiting int     // what is read and not consumed counts for, in entries
 	over    bool
+}
+
+// batch is tasks in the order in which they are needed. They are made when their turn comes, since there may be very many.
+type batch struct {
+	next, size int
+	at         func(i int) *task // nil where the i-th is not needed any more; crew.mu is held
 }
 
 func newCrew() *crew {
@@ -40,14 +46,47 @@ func newCrew() *crew {
 	return c
 }
 
-// push adds tasks that are needed, in their order, before all that are there.
-func (c *crew) push(tasks []*task) {
+// push adds tasks that are needed, in their order, before all that are there. See batch for what at returns.
+func (c *crew) push(size int, at func(i int) *task) {
+	if size == 0 {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for i := len(tasks) - 1; i >= 0; i-- {
-		c.stack = append(c.stack, tasks[i])
-	}
+	c.stack = append(c.stack, batch{size: size, at: at})
 	c.changed.Broadcast()
+}
+
+// listing returns what it takes to read n; the same until leave.
+func (c *crew) listing(n *node, s *Source) *listing {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.start(n, s)
+}
+
+func (c *crew) start(n *node, s *Source) *listing {
+	if n.listing == nil {
+		l := n.begin()
+		l.task = newTask(func() { s.list(l, c) })
+		n.listing = l
+	}
+	return n.listing
+}
+
+// begun returns the task of reading n; nil once the consumer has done with it. c.mu is held.
+func (c *crew) begun(n *node, s *Source) *task {
+	if n.left {
+		return nil
+	}
+	return c.start(n, s).task
+}
+
+// leave says that the consumer has done with n.
+func (c *crew) leave(n *node) {
+	c.consumed(1)
+	c.mu.Lock()
+	n.left, n.listing = true, nil
+	c.mu.Unlock()
 }
 
 // work does tasks until the crew is dismissed.
@@ -64,14 +103,24 @@ func (c *crew) work() {
 func (c *crew) next() *task {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for !c.over && (len(c.stack) == 0 || c.waiting > ahead) {
-		c.changed.Wait()
+	for !c.over {
+		if len(c.stack) == 0 || c.waiting > ahead {
+			c.changed.Wait()
+		} else if t := c.pop(); t != nil {
+			return t
+		}
 	}
-	if c.over {
-		return nil
+	return nil
+}
+
+// pop takes the task that is needed soonest off the stack; nil where it was one that is not needed any more.
+func (c *crew) pop() *task {
+	last := len(c.stack) - 1
+	b := &c.stack[last]
+	t := b.at(b.next)
+	if b.next++; b.next == b.size {
+		*b, c.stack = batch{}, c.stack[:last]
 	}
-	t := c.stack[len(c.stack)-1]
-	c.stack = c.stack[:len(c.stack)-1]
 	return t
 }
 

@@ -49,7 +49,7 @@ type ruling struct {
 }
 
 // byPatterns decides by the patterns in force in n alone.
-func (s *Source) byPatterns(n *node, path string, kind varve.Kind) ruling {
+func (s *Source) byPatterns(n *listing, path string, kind varve.Kind) ruling {
 	out, rule := n.match.Match(path, kind == varve.Dir)
 	if out {
 		return ruling{cause: byPattern, rule: rule}
@@ -72,7 +72,7 @@ func (s *Source) skipped(e *varve.Entry) bool {
 }
 
 // marker returns the first marker among the sorted names of n and its place; nil where there is none.
-func (s *Source) marker(at disk.FS, n *node, names []disk.Name) (int, *Marker) {
+func (s *Source) marker(at disk.FS, n *listing, names []disk.Name) (int, *Marker) {
 	for i := range s.opts.IfPresent {
 		m := &s.opts.IfPresent[i]
 		place, ok := find(names, m.Name)
@@ -88,7 +88,7 @@ func (s *Source) marker(at disk.FS, n *node, names []disk.Name) (int, *Marker) {
 
 // head returns up to limit bytes of a file that says what of n is left out; nothing where name is not a regular file or vanished.
 // One that cannot be read leaves nothing out: that costs room in a store, the other way would cost data.
-func (s *Source) head(at disk.FS, n *node, name string, limit int) []byte {
+func (s *Source) head(at disk.FS, n *listing, name string, limit int) []byte {
 	r, err := at.Open(name)
 	if errors.Is(err, disk.ErrKind) || errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -106,7 +106,7 @@ func (s *Source) head(at disk.FS, n *node, name string, limit int) []byte {
 }
 
 // ownRules adds the patterns of n's own pattern file to those in force. Lines that are no patterns are passed over.
-func (s *Source) ownRules(at disk.FS, n *node, name string) {
+func (s *Source) ownRules(at disk.FS, n *listing, name string) {
 	text := s.head(at, n, name, maxIgnoreFile+1)
 	path := "/" + varve.Join(n.path, name)
 	if len(text) > maxIgnoreFile {

@@ -16,6 +16,10 @@ type file struct {
 	entry varve.Entry // what the walk saw
 	r     disk.Reader
 
+	// stamp is what the handle told when the attributes were read; at first what the walk saw when it read them, by name.
+	stamp  varve.Stamp
+	xattrs []varve.Xattr
+
 	known bool
 	size  int64
 	holes []varve.Extent
@@ -39,6 +43,9 @@ func (f *file) Entry() (varve.Entry, error) {
 		}
 		f.known = true
 	}
+	if err := f.readXattrs(info.Stamp); err != nil {
+		return varve.Entry{}, oneFile(err)
+	}
 	e := info.Entry
 	e.Path, e.Holes = f.entry.Path, f.holes
 	e.User, e.Group = f.entry.User, f.entry.Group
@@ -46,8 +53,19 @@ func (f *file) Entry() (varve.Entry, error) {
 		e.User, e.Group = "", ""
 	}
 	e.Stamp = f.walk.trusted(e.Stamp)
-	e.Xattrs, e.SameAs = f.entry.Xattrs, f.entry.SameAs
+	e.Xattrs, e.SameAs = f.xattrs, f.entry.SameAs
 	return e, nil
+}
+
+// readXattrs reads the attributes again unless the file is certain to be what it was when they were read: another one may have taken
+// the place of the one that the walk saw, and must not get its access rights.
+func (f *file) readXattrs(now varve.Stamp) (err error) {
+	if now == f.stamp && now != (varve.Stamp{}) {
+		return nil
+	}
+	f.stamp = now
+	f.xattrs, err = f.r.Xattrs()
+	return err
 }
 
 // findHoles returns the holes of a file that takes less space than its size says. One that was modified just now is flushed first,
@@ -56,7 +74,8 @@ func (f *file) findHoles(info *disk.Info) ([]varve.Extent, error) {
 	if info.Allocated >= info.Size {
 		return nil, nil
 	}
-	fresh := f.walk.recent(info.MTime) || f.walk.recent(info.Stamp.CTime)
+	dev := info.Stamp.Dev
+	fresh := f.walk.recent(dev, info.MTime) || f.walk.recent(dev, info.Stamp.CTime)
 	if fresh && info.Size <= smallFile {
 		return f.scanHoles(info.Size)
 	}
@@ -113,6 +132,8 @@ func (f *file) Read(p []byte) (int, error) {
 			return 0, io.EOF
 		}
 		p = p[:min(int64(len(p)), end-f.off)]
+	} else if f.off >= maxUnsized {
+		return 0, f.endless()
 	}
 	n, err := f.r.ReadAt(p, f.off)
 	f.off += int64(n)
@@ -123,6 +144,18 @@ func (f *file) Read(p []byte) (int, error) {
 		return n, err
 	}
 	return n, fmt.Errorf("%w: %w", varve.ErrUnreadable, err)
+}
+
+// maxUnsized is how many bytes are read of a file that claims to be empty.
+const maxUnsized = 64 << 20
+
+// endless is why a file that claimed to be empty is not read further: one that grew meanwhile ends, one that still says the same
+// may be made up by the kernel, without an end.
+func (f *file) endless() error {
+	if info, err := f.r.Info(); err == nil && info.Size > 0 {
+		return io.EOF
+	}
+	return fmt.Errorf("%w: /%s: claims to be empty and does not end", varve.ErrUnreadable, f.entry.Path)
 }
 
 func (f *file) Close() error { return f.r.Close() }

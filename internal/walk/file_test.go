@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"varve"
+	"varve/internal/disk"
 	"varve/internal/disk/memfs"
 	"varve/internal/walk"
 )
@@ -215,5 +216,52 @@ func TestErrorsOfOneFileSayThatTheyConcernItAlone(t *testing.T) {
 		if string(text) != "dir/g" { // the directory may still be open
 			t.Errorf("a file in another directory of the same name was read: %q", text)
 		}
+	}
+}
+
+// endless is a directory whose files claim to be empty, and have no end.
+type endless struct {
+	disk.FS
+	size *int64 // what they claim once they are read
+}
+
+func (d endless) Open(name string) (disk.Reader, error) {
+	r, err := d.FS.Open(name)
+	return endlessFile{r, d.size}, err
+}
+
+type endlessFile struct {
+	disk.Reader
+	size *int64
+}
+
+func (f endlessFile) Info() (disk.Info, error) {
+	info, err := f.Reader.Info()
+	info.Size = *f.size
+	return info, err
+}
+
+func (f endlessFile) ReadAt(p []byte, _ int64) (int, error) { return len(p), nil }
+
+func TestAFileThatClaimsToBeEmptyIsNotReadForEver(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		size int64
+		err  error
+	}{{"an endless one is unreadable", 0, varve.ErrUnreadable}, {"one that grows ends", 1 << 40, nil}} {
+		t.Run(tt.name, func(t *testing.T) {
+			size := int64(0)
+			s := start(t, endless{memory(t, "f=").Root(), &size}, []string{""}, walk.Options{})
+			f, err := s.Open(context.Background(), entry(t, collect(t, s), "f"))
+			ok(t, err)
+			defer f.Close()
+			_, err = f.Entry()
+			ok(t, err)
+			size = tt.size
+			n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, f, make([]byte, 1<<20))
+			if n != 64<<20 || !errors.Is(err, tt.err) {
+				t.Errorf("read %d bytes, %v, want 64 MiB and %v", n, err, tt.err)
+			}
+		})
 	}
 }

@@ -2,6 +2,8 @@ package walk
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -12,25 +14,44 @@ import (
 	"varve/internal/match"
 )
 
-// node is one directory of the walk.
+// node is one directory of the walk. There may be as many as the largest directory has entries, so what is needed only while it is
+// read stands in a listing.
 type node struct {
 	path  string
-	real  string // where it lies on the disk; the same unless a symlink is on the way
-	at    *disk.HeldDir
+	real  string    // where it lies on the disk; the same unless a symlink is on the way
+	id    inode     // what was found there; zero where it could not be opened
 	way   *waypoint // nil away from the sources' paths
-	whole bool      // everything below is wanted, not only the way's children
 	dev   uint64    // the file system it lies on
 	match *match.Matcher
-	self  varve.Entry // set for the root alone
+	err   error // it could not be opened
 
-	marker *Marker // set by names: all but the marker is left out
+	whole bool // everything below is wanted, not only the way's children
 
-	listing *task
-	left    atomic.Int32 // chunks not read yet
+	// Guarded by crew.mu.
+	left    bool     // the consumer has done with it
+	listing *listing // nil before its turn and after
+}
 
-	// Set once listing is done; err also before, where the directory could not be opened.
-	err    error
-	chunks []*chunk
+// listing is a directory while it is read.
+type listing struct {
+	*node
+	at     *disk.HeldDir  // set by find
+	match  *match.Matcher // the node's, and what the directory's own pattern file adds
+	marker *Marker        // set by names: all but the marker is left out
+
+	task   *task
+	unread atomic.Int32 // chunks not read yet
+
+	chunks []*chunk // set once the task is done, as is the node's err
+}
+
+// begin returns what it takes to read n.
+func (n *node) begin() *listing { return &listing{node: n, match: n.match} }
+
+// find sets where n lies.
+func (s *Source) find(n *listing) *listing {
+	n.at = s.held.Again(n.real, n.id.dev, n.id.ino)
+	return n
 }
 
 // chunk is some neighbours of one listing.
@@ -49,73 +70,69 @@ type item struct {
 }
 
 // root returns the node of the root and its entry.
-func (s *Source) root() (*node, error) {
-	n := &node{at: s.held.Root(), way: s.plan.root, whole: s.plan.root.source, match: s.opts.Match}
-	at, err := n.at.Use()
+func (s *Source) root() (*node, varve.Entry, error) {
+	held := s.held.Root()
+	at, err := held.Use()
 	if err != nil {
-		return nil, err
+		return nil, varve.Entry{}, err
 	}
-	defer n.at.Done()
+	defer held.Done()
 	it, err := s.read(at, ".")
 	if err != nil {
-		return nil, err
+		return nil, varve.Entry{}, err
 	}
-	n.self, n.dev = it.entry, it.entry.Stamp.Dev
-	if own := s.opts.Owners; own != nil {
-		n.self.User, n.self.Group = own(n.self.UID, n.self.GID)
-	}
-	n.self.Stamp = s.trusted(n.self.Stamp)
+	n := &node{way: s.plan.root, whole: s.plan.root.source, match: s.opts.Match, dev: it.entry.Stamp.Dev}
 	if !n.whole {
-		n.self.Marks |= varve.Passage
+		it.entry.Marks |= varve.Passage
 	}
-	return n, nil
+	return n, it.entry, nil
 }
 
-// task returns the task of listing n; the same at each call.
-func (n *node) task(s *Source, c *crew) *task {
-	if n.listing == nil {
-		n.listing = newTask(func() { s.list(n, c) })
+// below returns the directories in l, once it is read.
+func (l *listing) below() (list []*node) {
+	for _, c := range l.chunks {
+		list = append(list, c.below...)
 	}
-	return n.listing
-}
-
-// takeChildren returns the directories below n and lets go of what n held.
-func (n *node) takeChildren() (below []*node) {
-	for _, c := range n.chunks {
-		below = append(below, c.below...)
-	}
-	n.chunks = nil
-	return below
+	return list
 }
 
 // list reads the names in n and sets up the chunks; a small directory is read at once.
-func (s *Source) list(n *node, c *crew) {
+func (s *Source) list(n *listing, c *crew) {
+	c.produced(1)
 	if n.err != nil {
 		return
 	}
 	var names []disk.Name
-	if names, n.err = s.names(n); n.err != nil {
+	if names, n.err = s.names(s.find(n)); n.err != nil {
+		n.err = n.lost(n.err)
 		return
 	}
 	for part := range slices.Chunk(names, chunkSize) {
 		n.chunks = append(n.chunks, &chunk{names: part})
 	}
-	n.left.Store(int32(len(n.chunks)))
-	tasks := make([]*task, len(n.chunks))
-	for i, part := range n.chunks {
+	n.unread.Store(int32(len(n.chunks)))
+	for _, part := range n.chunks {
 		part.task = newTask(func() { s.readChunk(n, part, c) })
-		tasks[i] = part.task
 	}
-	if len(tasks) == 1 {
-		tasks[0].do()
+	if len(n.chunks) == 1 {
+		n.chunks[0].task.do()
 		return
 	}
-	c.push(tasks)
+	c.push(len(n.chunks), func(i int) *task { return n.chunks[i].task })
+}
+
+// lost returns why n cannot be read, given the error. One that was there and is not any more may have been renamed, so that nothing
+// is known of what it holds.
+func (n *node) lost(err error) error {
+	if n.way == nil && errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("read directory /%s: %w", n.path, errMoved)
+	}
+	return n.way.cause(err)
 }
 
 // names returns the sorted names in n that are to be read, and takes n's own patterns in. The names of sources are among them
 // whether they exist or not, so that none is lost silently.
-func (s *Source) names(n *node) ([]disk.Name, error) {
+func (s *Source) names(n *listing) ([]disk.Name, error) {
 	if !n.whole {
 		return n.way.addTo(nil), nil
 	}
@@ -159,7 +176,7 @@ func find(names []disk.Name, name string) (int, bool) {
 
 // readChunk reads the metadata of one chunk, in the order of inodes, which is that of the disk. When the last chunk of the
 // directory is read, the directories below are queued.
-func (s *Source) readChunk(n *node, part *chunk, c *crew) {
+func (s *Source) readChunk(n *listing, part *chunk, c *crew) {
 	order := make([]int, len(part.names))
 	for i := range order {
 		order[i] = i
@@ -177,18 +194,8 @@ func (s *Source) readChunk(n *node, part *chunk, c *crew) {
 		part.load += 1 + len(part.items[i].entry.Path)/pathLoad
 	}
 	c.produced(part.load)
-	if n.left.Add(-1) == 0 {
-		n.queue(s, c)
+	if n.unread.Add(-1) == 0 { // the crew may begin with the directories below
+		below := n.below()
+		c.push(len(below), func(i int) *task { return c.begun(below[i], s) })
 	}
-}
-
-// queue offers the listings of the directories below n to the crew.
-func (n *node) queue(s *Source, c *crew) {
-	var tasks []*task
-	for _, part := range n.chunks {
-		for _, b := range part.below {
-			tasks = append(tasks, b.task(s, c))
-		}
-	}
-	c.push(tasks)
 }

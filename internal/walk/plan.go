@@ -24,6 +24,7 @@ type waypoint struct {
 	real     string // where path leads to; the same unless a symlink is on the way
 	kind     varve.Kind
 	source   bool  // everything at and below it is wanted
+	followed bool  // it is a symlink itself, which leads to real
 	err      error // it cannot be reached
 	children map[string]*waypoint
 }
@@ -83,6 +84,7 @@ func (p *plan) plant(top disk.FS, w *waypoint, name, path string) *waypoint {
 	if errors.Is(c.err, fs.ErrNotExist) || errors.Is(c.err, disk.ErrKind) {
 		c.err = errMissing
 	}
+	c.followed = c.real != varve.Join(w.real, name)
 	if c.err == nil && c.real != path {
 		p.aliases = append(p.aliases, alias{path, c.real})
 	}
@@ -134,12 +136,38 @@ func (w *waypoint) addTo(names []disk.Name) []disk.Name {
 	return names
 }
 
-// cause returns why the object at w cannot be read, err unless that was known before.
+// cause returns why the object at w cannot be read, err unless that was known before. What is on the way to a source was there when
+// the walk was planned; that it vanished is not a matter of course.
 func (w *waypoint) cause(err error) error {
-	if w != nil && w.err != nil {
+	switch {
+	case w == nil:
+		return err
+	case w.err != nil:
 		return w.err
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("/%s, %s: %w", w.path, w.reason(), errMissing)
 	}
 	return err
+}
+
+// cutOff reports whether an object of this kind at w, which was a directory, hides the sources below.
+func (w *waypoint) cutOff(kind varve.Kind) bool {
+	return w != nil && len(w.children) > 0 && kind != varve.Dir
+}
+
+// sources yields the sources that can be reached.
+func (p *plan) sources(yield func(*waypoint) bool) { p.root.sources(yield) }
+
+func (w *waypoint) sources(yield func(*waypoint) bool) bool {
+	if w.source && w.err == nil && !yield(w) {
+		return false
+	}
+	for _, name := range w.names() {
+		if !w.children[name].sources(yield) {
+			return false
+		}
+	}
+	return true
 }
 
 // elements returns the elements of path; none for the root.

@@ -247,6 +247,28 @@ func TestHugeDirectoriesAreWalkedInLittleMemory(t *testing.T) {
 	}
 }
 
+func TestManyDirectoriesInOneAreWalkedInLittleMemory(t *testing.T) {
+	const dirs = 20_000
+	d := memory(t)
+	at := d.Root()
+	for i := range dirs {
+		ok(t, at.Mkdir(fmt.Sprintf("directory-%05d", i), 0o755))
+	}
+	s := start(t, at, []string{""}, walk.Options{})
+	before, most, n := heap(), int64(0), 0
+	for e, err := range s.Entries(context.Background()) {
+		ok(t, err)
+		ok(t, e.Err)
+		if n++; n%(dirs/6) == 0 || n == dirs {
+			most = max(most, heap()-before)
+		}
+	}
+	t.Logf("%d bytes for each directory", most/dirs)
+	if n != dirs+1 || most > 600*dirs {
+		t.Errorf("%d entries, %d bytes for each directory", n, most/dirs)
+	}
+}
+
 func TestWideTreesNeedFewDescriptors(t *testing.T) {
 	dir := t.TempDir()
 	at := real(t, dir)

@@ -11,7 +11,7 @@ import (
 
 // visit reads one name of n. It returns the zero item for what is left out, a node for a directory to be walked, and what was
 // decided: about the object, or, where there is an item, about what it holds.
-func (s *Source) visit(n *node, name disk.Name) (item, *node, ruling) {
+func (s *Source) visit(n *listing, name disk.Name) (item, *node, ruling) {
 	path := varve.Join(n.path, name.Name)
 	way := n.way.next(name.Name)
 	if way != nil && way.err != nil && !(n.whole && errors.Is(way.err, errMissing)) {
@@ -26,7 +26,7 @@ func (s *Source) visit(n *node, name disk.Name) (item, *node, ruling) {
 	real := s.place(n, way, name.Name, path)
 	at, err := real.up.Use()
 	if err != nil {
-		return failed(path, name.Kind, err), nil, r
+		return failed(path, name.Kind, n.lost(way.cause(err))), nil, r
 	}
 	defer real.up.Done()
 	it, err := s.read(at, real.name)
@@ -34,6 +34,9 @@ func (s *Source) visit(n *node, name disk.Name) (item, *node, ruling) {
 		return failed(path, name.Kind, way.cause(err)), nil, r
 	}
 	it.entry.Path = path
+	if way.cutOff(it.entry.Kind) {
+		return failed(path, it.entry.Kind, way.cause(fs.ErrNotExist)), nil, r
+	}
 	if way == nil && name.Kind == 0 {
 		r = s.byPatterns(n, path, it.entry.Kind)
 	}
@@ -46,6 +49,9 @@ func (s *Source) visit(n *node, name disk.Name) (item, *node, ruling) {
 	}
 	if r.cause != byNothing {
 		return item{}, nil, r
+	}
+	if way != nil && way.source && way.followed {
+		it.entry.Marks |= varve.Followed
 	}
 	if it.entry.Kind != varve.Dir {
 		return it, nil, r
@@ -63,7 +69,7 @@ type location struct {
 }
 
 // place returns where the child name of n lies; elsewhere for a waypoint that a symlink leads to.
-func (s *Source) place(n *node, way *waypoint, name, path string) location {
+func (s *Source) place(n *listing, way *waypoint, name, path string) location {
 	if way == nil || way.err != nil || way.real == way.path {
 		if n.real != n.path {
 			path = varve.Join(n.real, name)
@@ -107,17 +113,17 @@ func (s *Source) read(at disk.FS, name string) (item, error) {
 
 // enter decides whether the directory it, which lies in n, and on the disk at real, is walked, and reads what only the opened
 // directory tells. The cause says why what it holds is left out.
-func (s *Source) enter(n *node, way *waypoint, it item, real string) (item, *node, cause) {
+func (s *Source) enter(n *listing, way *waypoint, it item, real string) (item, *node, cause) {
 	e := &it.entry
 	at := s.held.At(real)
-	b := &node{path: e.Path, real: real, at: at, way: way, dev: e.Stamp.Dev, match: n.match}
+	b := &node{path: e.Path, real: real, way: way, dev: e.Stamp.Dev, match: n.match}
 	source := way != nil && way.source
 	b.whole = n.whole || source
 	out := byNothing
 	if e.Stamp.Dev != n.dev && n.whole && !source {
 		var err error
-		if out, err = s.foreign(b); err != nil {
-			return failed(e.Path, varve.Dir, err), nil, byNothing
+		if out, err = s.foreign(at, e.Path); err != nil {
+			return failed(e.Path, varve.Dir, way.cause(err)), nil, byNothing
 		}
 	}
 	if out != byNothing {
@@ -132,26 +138,27 @@ func (s *Source) enter(n *node, way *waypoint, it item, real string) (item, *nod
 	}
 	dir, err := at.Use()
 	if errors.Is(err, fs.ErrNotExist) {
-		return failed(e.Path, varve.Dir, err), nil, out
+		return failed(e.Path, varve.Dir, way.cause(err)), nil, out
 	}
 	if err != nil {
 		b.err = err
 		return it, b, out
 	}
 	defer at.Done()
+	b.id.dev, b.id.ino = at.ID()
 	if e.Flags, err = dir.Flags("."); err != nil {
 		return failed(e.Path, varve.Dir, err), nil, out
 	}
 	return it, b, out
 }
 
-// foreign decides whether the file system that begins at b is left out: every one on demand, the kernel's own ones always.
-func (s *Source) foreign(b *node) (cause, error) {
+// foreign decides whether the file system that begins at at is left out: every one on demand, the kernel's own ones always.
+func (s *Source) foreign(at *disk.HeldDir, path string) (cause, error) {
 	var space disk.Space
-	dir, err := b.at.Use()
+	dir, err := at.Use()
 	if err == nil {
 		space, err = dir.Space()
-		b.at.Done()
+		at.Done()
 	}
 	switch {
 	case err == nil && space.Pseudo:
@@ -161,8 +168,8 @@ func (s *Source) foreign(b *node) (cause, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !slices.Contains(s.leftOut, b.path) {
-		s.leftOut = append(s.leftOut, b.path)
+	if !slices.Contains(s.leftOut, path) {
+		s.leftOut = append(s.leftOut, path)
 	}
 	return byDisk, nil
 }

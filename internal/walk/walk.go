@@ -15,6 +15,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,8 +29,11 @@ var (
 	// ErrNoSource says that none of the sources exists.
 	ErrNoSource = errors.New("no source exists")
 	// errMissing is the cause where one source of several does not exist. It does not match fs.ErrNotExist, which would say that
-	// the source vanished meanwhile.
+	// it vanished from a directory that was read.
 	errMissing = errors.New("no such file or directory")
+	// errMoved is the cause where a directory cannot be found again. It does not match fs.ErrNotExist either: what it holds may
+	// well exist elsewhere, where the walk has passed already.
+	errMoved = errors.New("directory vanished while it was walked; it may have been renamed")
 )
 
 // Options say what is left out and how the walk works. The zero value leaves nothing out.
@@ -69,9 +73,10 @@ const (
 
 // Source is a file tree on a disk. Close it when its files are no longer needed.
 type Source struct {
-	opts Options
-	held *disk.Held
-	plan *plan
+	opts    Options
+	held    *disk.Held
+	plan    *plan
+	settled atomic.Pointer[settlement] // nil before the first walk
 
 	mu         sync.Mutex
 	leftOut    []string
@@ -110,15 +115,17 @@ func (s *Source) LeftOut() []string {
 	return slices.Clone(s.leftOut)
 }
 
-// Entries yields the tree. Several goroutines read ahead while it runs; all have ended when it returns.
+// Entries yields the tree, after it has had the file systems of the sources written out, see settle. Several goroutines read ahead
+// while it runs; all have ended when it returns.
 func (s *Source) Entries(ctx context.Context) iter.Seq2[varve.Entry, error] {
 	return func(yield func(varve.Entry, error) bool) {
+		s.settle(ctx)
 		c := newCrew()
 		var wg sync.WaitGroup
 		for range s.opts.Workers {
 			wg.Go(c.work)
 		}
-		d := delivery{walk: s, crew: c, ctx: ctx, yield: yield, links: map[inode]*group{}}
+		d := delivery{walk: s, crew: c, ctx: ctx, yield: yield, links: map[inode]group{}}
 		err := d.run()
 		c.dismiss()
 		wg.Wait()
@@ -137,11 +144,11 @@ type delivery struct {
 	crew  *crew
 	ctx   context.Context
 	yield func(varve.Entry, error) bool
-	links map[inode]*group
+	links map[inode]group
 	owner owner
 }
 
-// inode identifies an object for hard links.
+// inode identifies an object.
 type inode struct{ dev, ino uint64 }
 
 // group is what is known of the hard links to one object.
@@ -158,20 +165,21 @@ type owner struct {
 }
 
 func (d *delivery) run() error {
-	root, err := d.walk.root()
+	root, self, err := d.walk.root()
 	if err != nil {
 		return err
 	}
-	if !d.yield(root.self, nil) {
-		return errStopped
+	if err := d.hand(self, 1); err != nil {
+		return err
 	}
 	todo := []*node{root}
 	for len(todo) > 0 {
 		if err := d.ctx.Err(); err != nil {
 			return err
 		}
-		n := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
+		last := len(todo) - 1
+		n := todo[last]
+		todo[last], todo = nil, todo[:last]
 		children, err := d.deliver(n)
 		if err != nil {
 			return err
@@ -185,11 +193,13 @@ func (d *delivery) run() error {
 
 // deliver yields the listing of n and returns the directories in it.
 func (d *delivery) deliver(n *node) ([]*node, error) {
-	d.crew.need(n.task(d.walk, d.crew))
-	if n.err != nil {
-		return nil, d.hand(varve.Entry{Path: n.path, Kind: varve.Dir, Err: n.err}, 1)
+	l := d.crew.listing(n, d.walk)
+	d.crew.need(l.task)
+	defer d.crew.leave(n)
+	if l.err != nil {
+		return nil, d.hand(varve.Entry{Path: n.path, Kind: varve.Dir, Err: l.err}, 1)
 	}
-	for _, c := range n.chunks {
+	for _, c := range l.chunks {
 		if err := d.ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -202,7 +212,7 @@ func (d *delivery) deliver(n *node) ([]*node, error) {
 		d.crew.consumed(c.load)
 		c.items = nil
 	}
-	return n.takeChildren(), nil
+	return l.below(), nil
 }
 
 // hand yields one entry with what only the order of the whole tells.
@@ -231,29 +241,15 @@ func (d *delivery) sameAs(e *varve.Entry, links uint64) string {
 	key := inode{e.Stamp.Dev, e.Stamp.Ino}
 	g, ok := d.links[key]
 	if !ok {
-		d.links[key] = &group{first: e.Path, left: links - 1}
+		d.links[key] = group{first: e.Path, left: links - 1}
 		return ""
 	}
 	if g.left--; g.left == 0 {
 		delete(d.links, key)
+	} else {
+		d.links[key] = g
 	}
 	return g.first
-}
-
-// trustAge is how old a change time must be for a later write to be sure to change it. Some file systems tell whole seconds, or
-// two.
-const trustAge = 3 * time.Second
-
-// trusted returns stamp, or zero where a write that is still to come could leave it as it is.
-func (s *Source) trusted(stamp varve.Stamp) varve.Stamp {
-	if s.recent(stamp.CTime) {
-		return varve.Stamp{}
-	}
-	return stamp
-}
-
-func (s *Source) recent(t varve.Time) bool {
-	return t.Time().After(s.opts.Now().Add(-trustAge))
 }
 
 // Open opens the content of a file that Entries yielded.
@@ -272,7 +268,7 @@ func (s *Source) Open(_ context.Context, e varve.Entry) (varve.File, error) {
 	if err != nil {
 		return nil, oneFile(err)
 	}
-	return &file{walk: s, entry: e, r: r}, nil
+	return &file{walk: s, entry: e, r: r, stamp: e.Stamp, xattrs: e.Xattrs}, nil
 }
 
 // oneFile marks an error that concerns a single file as such: on a local disk every one does.

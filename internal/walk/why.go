@@ -26,12 +26,12 @@ type Verdict struct {
 // and changes nothing. Of what does not exist the patterns alone are asked, as of a regular file. The error says that a directory
 // on the way cannot be read.
 func (s *Source) Why(path string) (Verdict, error) {
-	n, err := s.root()
+	n, _, err := s.root()
 	if err != nil {
 		return Verdict{}, fmt.Errorf("why /%s: %w", path, err)
 	}
 	v := Verdict{Path: path, Reason: n.way.reason()}
-	q := inquiry{walk: s, node: n}
+	q := inquiry{walk: s, dir: s.find(n.begin())}
 	for i := range elements(path) {
 		if v, err = q.step(subpath(path, i), path); err != nil {
 			return Verdict{}, fmt.Errorf("why /%s: %w", path, err)
@@ -46,15 +46,15 @@ func (s *Source) Why(path string) (Verdict, error) {
 // inquiry goes down the way to one path.
 type inquiry struct {
 	walk *Source
-	// node is the directory at hand. Where it does not exist, or is left out, it has no at.
-	node *node
-	// outside is why what node holds is left out, except on the way to a source.
+	// dir is the directory at hand. Where it does not exist, or is left out, it has no at.
+	dir *listing
+	// outside is why what dir holds is left out, except on the way to a source.
 	outside ruling
 }
 
 // step decides about the object at, which lies in the directory at hand, and goes on to it. path is what was asked for.
 func (q *inquiry) step(at, path string) (Verdict, error) {
-	n, s := q.node, q.walk
+	n, s := q.dir, q.walk
 	name := at[strings.LastIndexByte(at, '/')+1:]
 	way := n.way.next(name)
 	found, there, err := q.look(name)
@@ -71,23 +71,26 @@ func (q *inquiry) step(at, path string) (Verdict, error) {
 		kind = varve.Regular
 	}
 	r := s.byPatterns(n, at, kind)
-	q.node, q.outside = nil, ruling{}
+	var b *node
+	q.outside = ruling{}
 	if there {
 		var it item
-		it, q.node, r = s.visit(n, found)
+		it, b, r = s.visit(n, found)
 		if it.entry.Kind != 0 && r.cause != byNothing { // the object stays
 			q.outside, r.cause = r, byNothing
 		}
 	}
-	if q.node == nil {
-		q.node = &node{path: at, match: n.match, whole: true}
+	if b != nil {
+		q.dir = s.find(b.begin())
+	} else {
+		q.dir = &listing{node: &node{path: at, whole: true}, match: n.match}
 	}
 	return s.verdict(at, way, r), nil
 }
 
 // look looks for name in the directory at hand and takes in what the directory itself says of what is left out.
 func (q *inquiry) look(name string) (found disk.Name, there bool, err error) {
-	n := q.node
+	n := q.dir
 	if n.at == nil {
 		return found, false, nil
 	}

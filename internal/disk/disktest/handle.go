@@ -127,6 +127,7 @@ func closedFiles(t *testing.T, f disk.FS, _ Options) {
 		"Sync":         w.Sync,
 		"Close writer": w.Close,
 		"ReadAt":       func() error { _, err := r.ReadAt(make([]byte, 1), 0); return err },
+		"Xattrs":       func() error { _, err := r.Xattrs(); return err },
 		"Holes":        func() error { _, err := r.Holes(10, false); return err },
 		"Close reader": r.Close,
 	} {

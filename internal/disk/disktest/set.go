@@ -17,7 +17,9 @@ var setPart = []clause{
 	{"owner, then mode, keeps the set-ID bits", ownerThenMode},
 	{"Set gives modification times of files, directories and symlinks", setTimes},
 	{"Set gives modification times far from today", farTimes},
+	{"a modification time that is not kept is refused", unkeptTimes},
 	{"Set makes the xattrs exactly those given", setXattrs},
+	{"a Reader tells the xattrs of the file that it opened", readerXattrs},
 	{"symlinks, FIFOs and devices have xattrs of their own", trustedXattrs},
 	{"Set gives flags and takes them away", setFlags},
 	{"Set changes one aspect only", oneAspect},
@@ -120,6 +122,19 @@ func farTimes(t *testing.T, f disk.FS, opts Options) {
 	}
 }
 
+func unkeptTimes(t *testing.T, f disk.FS, opts Options) {
+	must(t, f.Symlink("link", "file"))
+	for _, g := range append(targets(t, f), named(t, f, "link")) {
+		for _, at := range []varve.Time{{Sec: 1_700_000_001}, {Sec: 1_700_000_000, Nsec: 500_000_000}, {Sec: 1_700_000_000, Nsec: 123_456_700},
+			{Sec: 1_700_000_000, Nsec: 123_456_789}, {Sec: 1_700_000_003, Nsec: 1}, {Sec: 1 << 40, Nsec: 1}} {
+			err := g.set(&varve.Entry{MTime: at}, varve.MTime)
+			if got := g.lookup().MTime; got != at || err != nil {
+				refused(t, fmt.Sprintf("%v, which %s kept as %v", at, g.what, got), err, disk.ErrUnsupported, "")
+			}
+		}
+	}
+}
+
 func checkTimes(t *testing.T, g target, times ...varve.Time) {
 	t.Helper()
 	for _, at := range times {
@@ -146,6 +161,32 @@ func setXattrs(t *testing.T, f disk.FS, opts Options) {
 	must(t, f.Set("file", &varve.Entry{Xattrs: []varve.Xattr{{Name: "user.z", Value: "1"}, {Name: "user.y", Value: "2"}}}, varve.Xattrs))
 	if got, want := xattrs(t, f, "file"), []varve.Xattr{{Name: "user.y", Value: "2"}, {Name: "user.z", Value: "1"}}; !slices.Equal(got, want) {
 		t.Errorf("xattrs given unsorted are %q, want %q", got, want)
+	}
+}
+
+func readerXattrs(t *testing.T, f disk.FS, opts Options) {
+	opts.need(t, opts.Xattrs, "xattrs")
+	write(t, f, "file", "content")
+	r, err := f.Open("file")
+	must(t, err)
+	defer r.Close()
+	for _, want := range [][]varve.Xattr{{{Name: "user.a", Value: "1"}, {Name: "user.b", Value: ""}}, nil, {{Name: "user.c", Value: "2"}}} {
+		must(t, f.Set("file", &varve.Entry{Xattrs: want}, varve.Xattrs))
+		readerHas(t, r, want)
+	}
+	write(t, f, "other", "other")
+	must(t, f.Set("other", &varve.Entry{Xattrs: []varve.Xattr{{Name: "user.c", Value: "other"}}}, varve.Xattrs))
+	must(t, f.Replace("other", f, "file"))
+	readerHas(t, r, []varve.Xattr{{Name: "user.c", Value: "2"}})
+}
+
+func readerHas(t *testing.T, r disk.Reader, want []varve.Xattr) {
+	t.Helper()
+	got, err := r.Xattrs()
+	must(t, err)
+	got = slices.DeleteFunc(got, func(x varve.Xattr) bool { return x.Name == "security.selinux" })
+	if !slices.Equal(got, want) {
+		t.Errorf("the reader tells the xattrs %q, want %q", got, want)
 	}
 }
 

@@ -19,6 +19,10 @@ func (r *reader) Info() (disk.Info, error) {
 	return ask(r.inj, r.op("Reader.Info", "."), r.inner.Info)
 }
 
+func (r *reader) Xattrs() ([]varve.Xattr, error) {
+	return ask(r.inj, r.op("Reader.Xattrs", "."), r.inner.Xattrs)
+}
+
 func (r *reader) Holes(size int64, settle bool) ([]varve.Extent, error) {
 	return ask(r.inj, r.op("Reader.Holes", "."), func() ([]varve.Extent, error) { return r.inner.Holes(size, settle) })
 }

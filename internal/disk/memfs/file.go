@@ -47,6 +47,14 @@ func (r *reader) Info() (info disk.Info, err error) {
 	return info, err
 }
 
+func (r *reader) Xattrs() (xattrs []varve.Xattr, err error) {
+	err = r.do("listxattr", ".", func() error {
+		xattrs, err = r.disk.visibleXattrs(r.node)
+		return err
+	})
+	return xattrs, err
+}
+
 func (r *reader) Holes(size int64, settle bool) (holes []varve.Extent, err error) {
 	err = r.do("seek", ".", func() error {
 		if size < 0 {

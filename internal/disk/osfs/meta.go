@@ -33,7 +33,7 @@ func (d *dir) Set(name string, e *varve.Entry, aspect varve.Aspect) error {
 		err = unholdable(setXattrs(d.xattrAccess(name), e.Xattrs))
 	case varve.MTime:
 		if err = d.setTime(name, e.MTime); err == nil {
-			err = checkTime(d.fd, path, flags, e.MTime)
+			err = d.checkTime(d.fd, path, flags, e.MTime)
 		}
 	case varve.Flags:
 		err = d.setFlags(name, e.Flags)
@@ -67,10 +67,11 @@ func (d *dir) setTime(name string, t varve.Time) error {
 	return retry0(func() error { return futimens(d.fd, times(t)) })
 }
 
-// checkTime looks whether a modification time that not every file system can hold was kept: a time that is out of range is brought
-// into it without an error.
-func checkTime(fd int, path string, flags int, t varve.Time) error {
-	if t.Sec == int64(int32(t.Sec)) {
+// checkTime looks whether a modification time that not every file system can hold was kept: one that is out of range or too fine is
+// changed without an error. Fine times are looked at until the directory has kept one to the nanosecond; then all are kept.
+func (d *dir) checkTime(fd int, path string, flags int, t varve.Time) error {
+	coarse := t.Nsec == 0 && t.Sec%2 == 0
+	if t.Sec == int64(int32(t.Sec)) && (coarse || d.fine.Load()) {
 		return nil
 	}
 	var st unix.Statx_t
@@ -79,6 +80,9 @@ func checkTime(fd int, path string, flags int, t varve.Time) error {
 	}
 	if timeOf(st.Mtime) != t {
 		return unix.EOPNOTSUPP
+	}
+	if t.Nsec%100 != 0 { // some file systems count in units of 100 ns
+		d.fine.Store(true)
 	}
 	return nil
 }
@@ -97,7 +101,7 @@ func (f *writer) Set(e *varve.Entry, aspect varve.Aspect) error {
 		err = unholdable(setXattrs(descriptorXattrs(f.fd), e.Xattrs))
 	case varve.MTime:
 		if err = retry0(func() error { return futimens(f.fd, times(e.MTime)) }); err == nil {
-			err = checkTime(f.fd, "", unix.AT_EMPTY_PATH, e.MTime)
+			err = f.dir.checkTime(f.fd, "", unix.AT_EMPTY_PATH, e.MTime)
 		}
 	case varve.Flags:
 		err = setFlags(f.fd, e.Flags)
@@ -250,4 +254,9 @@ func (d *dir) Xattrs(name string) ([]varve.Xattr, error) {
 		return nil, &fs.PathError{Op: op, Path: d.at(name), Err: mark(err)}
 	}
 	return list, nil
+}
+
+func (f *reader) Xattrs() ([]varve.Xattr, error) {
+	list, err := getXattrs(descriptorXattrs(f.fd))
+	return list, f.dir.wrap("get xattrs", f.name, err)
 }

@@ -3,7 +3,8 @@
 // Package osfs is the operating system's file system as a disk.FS: every call is relative to a directory descriptor, and none
 // follows a symlink. It is the only package that makes system calls on files.
 //
-// Linux 5.6 or newer is expected; calls that came later (fchmodat2, listxattrat and its kin) are used where the kernel has them.
+// Linux 5.8 or newer is expected: from then on syncfs reports what could not be written. Calls that came later (fchmodat2,
+// listxattrat and its kin) are used where the kernel has them.
 package osfs
 
 import (
@@ -32,7 +33,8 @@ type dir struct {
 	// itself go through its name below /proc/self/fd.
 	pathOnly bool
 
-	listing sync.Mutex // the descriptor's offset
+	listing sync.Mutex  // the descriptor's offset
+	fine    atomic.Bool // the file system has kept a time to the nanosecond here
 }
 
 // shared is what all directories below one Open have in common.

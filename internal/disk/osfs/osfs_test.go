@@ -47,6 +47,7 @@ func TestRealFileSystemsKeepTheContract(t *testing.T) {
 		opts disktest.Options
 	}{
 		{"ext4", []string{"mkfs.ext4", "-q", "-F"}, disktest.Options{Flags: true, Times: true}},
+		{"ext4 with small inodes", []string{"mkfs.ext4", "-q", "-F", "-I", "128"}, disktest.Options{Flags: true}},
 		{"xfs", []string{"mkfs.xfs", "-q", "-f"}, disktest.Options{Flags: true, Times: true, Reflinks: true}},
 		{"btrfs", []string{"mkfs.btrfs", "-q", "-f"}, disktest.Options{Flags: true, Times: true, Reflinks: true}},
 	} {
