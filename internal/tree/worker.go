@@ -42,8 +42,9 @@ func (w *worker) put(j *job) error {
 	return w.special(j)
 }
 
-// prepare gives the new directory name what of its metadata does not depend on what comes into it; late has the rest. What is handed
-// down, and the time, is tried, so that the manifest can say whether it is kept; the former is taken away again before anything is made in the directory.
+// prepare gives the new directory name what of its metadata does not depend on what comes into it; late has the rest. The time, and
+// what is handed down, is tried as well, so that the manifest can say whether it is kept; the latter is taken away again before
+// anything is made in the directory.
 func (v *save) prepare(at disk.FS, name string, e *varve.Entry) error {
 	k, unkept := v.store.kept(e)
 	todo := place.Needed(&k, v.store.opts.UID, v.store.opts.GID) & (varve.Owner | varve.Xattrs | varve.MTime)
