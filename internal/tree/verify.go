@@ -2,10 +2,8 @@ package tree
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"slices"
 	"strings"
@@ -332,109 +330,4 @@ func (p *pass) alike(info *disk.Info, e *varve.Entry) {
 	if err != nil {
 		p.damage(e.Path, "hard link to /%s: %v", e.SameAs, err)
 	}
-}
-
-// content checks a regular file against its digest. An inode with several names is read once; what is wrong with it is told for
-// each.
-func (p *pass) content(at disk.FS, info *disk.Info, e *varve.Entry) {
-	c := p.check
-	ino, digest := info.Stamp.Ino, binary.LittleEndian.Uint64(e.Digest[:])
-	c.mu.Lock()
-	if e.Kind != varve.Dir {
-		c.report.Files++
-	}
-	before, seen := c.seen[ino]
-	if e.Kind == varve.Regular && !seen && info.Links > 1 {
-		c.seen[ino] = digest
-	}
-	bad := c.bad[ino]
-	c.mu.Unlock()
-	n := int64(0)
-	switch {
-	case e.Kind != varve.Regular || c.opts.StructureOnly:
-	case seen && bad != nil:
-		p.damage(e.Path, "%w", bad)
-	case !seen || before != digest:
-		var err error
-		if n, err = p.read(at, e); err != nil {
-			c.mu.Lock()
-			c.bad[ino] = err
-			c.mu.Unlock()
-			p.damage(e.Path, "%w", err)
-		}
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.report.Bytes += n
-	if c.opts.Progress != nil {
-		c.opts.Progress(varve.Event{Kind: varve.Done, Path: e.Path, Bytes: n})
-	}
-}
-
-var (
-	errContent = errors.New("content differs from what was stored")
-	errHole    = errors.New("data stands where a hole was stored")
-)
-
-// read reads a file and returns how many bytes it had, and what is wrong with it.
-func (p *pass) read(at disk.FS, e *varve.Entry) (int64, error) {
-	r, err := at.Open(e.Name())
-	if err != nil {
-		return 0, err
-	}
-	defer r.Close()
-	copier := p.check.copiers.Get().(*place.Copier)
-	defer p.check.copiers.Put(copier)
-	sum, n, err := copier.Sum(place.NewStream(r, e))
-	if err == nil && sum != e.Digest {
-		err = errContent
-	}
-	if err == nil && len(e.Holes) > 0 {
-		err = checkHoles(r, e)
-	}
-	return n, err
-}
-
-// checkHoles reads what the file system does not call a hole of the regions that are holes by the manifest; there must be zeros.
-// A file system that tells no holes is not asked further: reading a terabyte of zeros proves little.
-func checkHoles(r disk.Reader, e *varve.Entry) error {
-	have, err := r.Holes(e.Size, false)
-	if err != nil || len(have) == 0 {
-		return err
-	}
-	for _, want := range e.Holes {
-		off, end := want.Off, want.Off+want.Len
-		for off < end {
-			for len(have) > 0 && have[0].Off+have[0].Len <= off {
-				have = have[1:]
-			}
-			stop := end
-			if len(have) > 0 && have[0].Off <= off {
-				off = min(have[0].Off+have[0].Len, end)
-				continue
-			} else if len(have) > 0 {
-				stop = min(stop, have[0].Off)
-			}
-			if err := zeros(r, off, stop); err != nil {
-				return err
-			}
-			off = stop
-		}
-	}
-	return nil
-}
-
-// zeros reads a region and reports whether it is nothing but zeros.
-func zeros(r io.ReaderAt, off, end int64) error {
-	buf := make([]byte, 64<<10)
-	for ; off < end; off += int64(len(buf)) {
-		n := min(int64(len(buf)), end-off)
-		if _, err := r.ReadAt(buf[:n], off); err != nil {
-			return err
-		}
-		if slices.ContainsFunc(buf[:n], func(b byte) bool { return b != 0 }) {
-			return errHole
-		}
-	}
-	return nil
 }
