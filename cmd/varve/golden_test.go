@@ -72,7 +72,7 @@ func TestEveryCommandIsExplained(t *testing.T) {
 
 // scrubbed returns JSON with what differs from run to run replaced.
 func scrubbed(text, work string) string {
-	text = strings.ReplaceAll(text, work, "/work")
+	text = strings.ReplaceAll(text, work, "/job")
 	text = strings.ReplaceAll(text, strings.ReplaceAll(work, "/", "_"), "_work")
 	for pattern, with := range map[string]string{
 		`"[0-9a-f]{32}"`:                       `"ID"`,
@@ -87,7 +87,7 @@ func scrubbed(text, work string) string {
 		`"(uid|gid)":[0-9]+`:                   `"$1":0`,
 		`"(user|group)":"[^"]*"`:               `"$1":"NAME"`,
 		`"(version|go|platform)":"[^"]*"`:      `"$1":"X"`,
-		`(?m)^\{"path":"/work[0-9/]*/src",.*$`: `{"path":"/work/src", ...}`,
+		`(?m)^\{"path":"/job[0-9/]*/src",.*$`: `{"path":"/job/src", ...}`,
 	} {
 		text = regexp.MustCompile(pattern).ReplaceAllString(text, with)
 	}
