@@ -75,18 +75,18 @@ func scrubbed(text, work string) string {
 	text = strings.ReplaceAll(text, work, "/job")
 	text = strings.ReplaceAll(text, strings.ReplaceAll(work, "/", "_"), "_work")
 	for pattern, with := range map[string]string{
-		`"[0-9a-f]{32}"`:                       `"ID"`,
-		`"dirs":[0-9]+`:                        `"dirs":1`,
-		`(?m)^\{"event":"unkept".*\n`:          "", // only for somebody who is not root
-		`"path_base64":"[^"]*"`:                `"path_base64":"BYTES"`,
-		`snapshot [0-9a-f]{8} `:                `snapshot ID `,
-		`"seconds":[0-9.e-]+`:                  `"seconds":1`,
-		`"end":"[^"]*"`:                        `"end":"END"`,
-		`"program":"[^"]*"`:                    `"program":"varve"`,
-		`"mtime":"2[^"]*"`:                     `"mtime":"MTIME"`,
-		`"(uid|gid)":[0-9]+`:                   `"$1":0`,
-		`"(user|group)":"[^"]*"`:               `"$1":"NAME"`,
-		`"(version|go|platform)":"[^"]*"`:      `"$1":"X"`,
+		`"[0-9a-f]{32}"`:                      `"ID"`,
+		`"dirs":[0-9]+`:                       `"dirs":1`,
+		`(?m)^\{"event":"unkept".*\n`:         "", // only for somebody who is not root
+		`"path_base64":"[^"]*"`:               `"path_base64":"BYTES"`,
+		`snapshot [0-9a-f]{8} `:               `snapshot ID `,
+		`"seconds":[0-9.e-]+`:                 `"seconds":1`,
+		`"end":"[^"]*"`:                       `"end":"END"`,
+		`"program":"[^"]*"`:                   `"program":"varve"`,
+		`"mtime":"2[^"]*"`:                    `"mtime":"MTIME"`,
+		`"(uid|gid)":[0-9]+`:                  `"$1":0`,
+		`"(user|group)":"[^"]*"`:              `"$1":"NAME"`,
+		`"(version|go|platform)":"[^"]*"`:     `"$1":"X"`,
 		`(?m)^\{"path":"/job[0-9/]*/src",.*$`: `{"path":"/job/src", ...}`,
 	} {
 		text = regexp.MustCompile(pattern).ReplaceAllString(text, with)
