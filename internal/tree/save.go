@@ -64,16 +64,16 @@ func (s *Store) save(ctx context.Context, src varve.Source, opts varve.SaveOptio
 	v := &save{store: s, ctx: ctx, src: src, opts: opts, lease: lease,
 		firsts: map[string]*linked{}, trail: place.NewTrail()}
 	v.copiers.New = func() any { return place.NewCopier() }
-	if err := v.begin(); err != nil {
-		return snap, errors.Join(err, v.end())
+	if err = v.begin(); err == nil {
+		err = v.run()
 	}
-	if err = v.run(); err == nil {
+	if err == nil {
 		err = v.commit()
 	}
 	full := errors.Is(err, disk.ErrNoSpace)
 	err = errors.Join(err, v.end())
-	if full { // what was begun does not fit, and would keep everybody else from writing
-		err = errors.Join(err, s.removePartials(append(v.stale, v.partial.name)))
+	if full { // what was begun, now or earlier, does not fit, and would keep everybody else from writing
+		err = errors.Join(err, s.dropLeftovers(opts.Series))
 	}
 	return v.snap, err
 }
