@@ -7,7 +7,7 @@ import (
 )
 
 // flushEvery is how many bytes of new content are written between two flushes.
-const flushEvery = 128 << 20
+const flushEvery = 32 << 20
 
 // flusher makes content durable while more is being written, so that the disk works all the time and not only at the end. It saves
 // nothing but time: the commit flushes everything once more.
