@@ -61,6 +61,10 @@ type Entry struct {
 	Holes []Extent
 	// Digest is the digest of the content stream (see File); zero for empty content and while the content has not been read.
 	Digest Digest
+	// Chunks are the digests of the chunks that a vault keeps the content stream in, in order. None where it is one chunk, and in
+	// other stores. With Depth above 0 they are those of lists of such digests, nested so deep.
+	Chunks []Digest
+	Depth  uint8
 	Stamp  Stamp
 	Marks  Marks
 	// Unkept are the aspects that a tree store's copy of this object does not hold; the manifest alone has them.

@@ -99,6 +99,8 @@ type Snapshot struct {
 	Skipped  int64 `json:"skipped"`
 	Vanished int64 `json:"vanished"`
 	Changed  int64 `json:"changed"`
+	// Origin is the ID of the snapshot that this one is a copy of, through all copies back to the first; zero where it is none.
+	Origin SnapshotID `json:"origin,omitzero"`
 	// Location is where a tree store keeps the snapshot, relative to the store; empty in a vault.
 	Location string `json:"location,omitempty"`
 	// Program is the name and version of what made the snapshot.
@@ -113,6 +115,9 @@ type SaveOptions struct {
 	Tags    []string
 	Pinned  bool
 	Program string
+	// Origin, where set, is the snapshot that Source is a View of: the new one is a copy, and takes over its times, host, sources,
+	// tags, state and counts.
+	Origin *Snapshot
 	// Recheck reads what older snapshots hold before it is built on, and stores anew what is damaged.
 	Recheck bool
 	// Now tells the time; nil stands for time.Now.
@@ -127,6 +132,8 @@ type VerifyOptions struct {
 	Snapshots []SnapshotID
 	// StructureOnly leaves file content unread.
 	StructureOnly bool
+	// Subset, between 0 and 1, reads that share of the content only, what was not read for the longest time first; 0 reads all.
+	Subset float64
 	Progress      func(Event)
 }
 

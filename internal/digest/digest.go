@@ -4,6 +4,7 @@ package digest
 
 import (
 	"hash"
+	"sync"
 
 	"github.com/zeebo/blake3"
 
@@ -16,6 +17,40 @@ func Sum(data []byte) varve.Digest {
 		return varve.Digest{}
 	}
 	return blake3.Sum256(data)
+}
+
+// The classes of chunks, part of what a chunk ID is a hash of.
+const (
+	ClassContent = iota // a part of a file's content stream
+	ClassList           // digests of chunks
+	ClassPage           // a page of a manifest
+)
+
+// IDKey turns digests of chunks into their IDs. The format is docs/format/vault.md, section 6.
+type IDKey struct{ hashers sync.Pool }
+
+// NewIDKey returns the IDKey with this key.
+func NewIDKey(key [32]byte) *IDKey {
+	return &IDKey{hashers: sync.Pool{New: func() any {
+		h, err := blake3.NewKeyed(key[:])
+		if err != nil {
+			panic(err) // the key has the right length
+		}
+		return h
+	}}}
+}
+
+// ID returns the ID of the chunk of a class with digest d. It may be called from several goroutines.
+func (k *IDKey) ID(class byte, d varve.Digest) (id varve.ChunkID) {
+	h := k.hashers.Get().(*blake3.Hasher)
+	defer k.hashers.Put(h)
+	h.Reset()
+	var in [1 + len(d)]byte
+	in[0] = class
+	copy(in[1:], d[:])
+	h.Write(in[:])
+	h.Digest().Read(id[:])
+	return id
 }
 
 // Hash is a digest in the making. The zero value is not usable; call New.

@@ -22,6 +22,10 @@ var floorOf = map[string]int{
 	"internal/selector":  1,
 	"internal/part":      1,
 	"internal/parallel":  1,
+	"internal/chunk":     1,
+	"internal/seal":      1,
+	"internal/table":     1,
+	"internal/backend":   1,
 
 	"internal/disk/osfs":     2,
 	"internal/disk/memfs":    2,
@@ -30,9 +34,21 @@ var floorOf = map[string]int{
 	"internal/manifest":      2,
 	"internal/place":         2,
 
+	"internal/backend/files":       2,
+	"internal/backend/mem":         2,
+	"internal/backend/faulty":      2,
+	"internal/backend/retry":       2,
+	"internal/backend/limit":       2,
+	"internal/backend/cache":       2,
+	"internal/backend/backendtest": 2,
+	"internal/pack":                2,
+	"internal/index":               2,
+	"internal/gc":                  2,
+
 	"internal/walk":      3,
 	"internal/restore":   3,
 	"internal/tree":      3,
+	"internal/vault":     3,
 	"internal/storetest": 3,
 
 	"internal/location": 4,
@@ -47,7 +63,7 @@ var pure = []string{"", "internal/match", "internal/compare", "internal/retentio
 var beside = []string{"bench", "internal/floors", "internal/e2e"}
 
 // vocabularyLines is how long the root package may become, in lines of all its files without tests.
-const vocabularyLines = 450
+const vocabularyLines = 540
 
 // junkDrawers are the package names that say nothing.
 var junkDrawers = []string{"util", "utils", "common", "helpers", "helper", "base", "manager"}

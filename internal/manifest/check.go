@@ -18,12 +18,16 @@ func faultOf(e *varve.Entry) string {
 		return "mode out of range"
 	case !valid(e.MTime) || !valid(e.BTime) || !valid(e.Stamp.CTime):
 		return "nanoseconds out of range"
-	case e.Kind != varve.Regular && (e.Size != 0 || len(e.Holes) != 0 || e.Digest != varve.Digest{}):
+	case e.Kind != varve.Regular && (e.Size != 0 || len(e.Holes) != 0 || len(e.Chunks) != 0 || e.Digest != varve.Digest{}):
 		return "content on something other than a regular file"
 	case e.Kind != varve.Symlink && e.Target != "":
 		return "a target on something other than a symlink"
 	case e.Rdev != varve.Rdev{} && e.Kind != varve.CharDevice && e.Kind != varve.BlockDevice:
 		return "a device number on something other than a device"
+	case len(e.Chunks) > MaxChunks || e.Depth > MaxDepth || e.Depth > 0 && len(e.Chunks) == 0:
+		return "lists of chunks out of range"
+	case len(e.Chunks) > 0 && e.Digest == varve.Digest{}:
+		return "chunks without a digest"
 	case e.Size < 0:
 		return "negative size"
 	case e.SameAs != "":
@@ -123,7 +127,7 @@ func nameFault[T string | []byte](name T) string {
 
 // tooLarge reports whether e is over MaxEntry.
 func tooLarge(e *varve.Entry) bool {
-	n := len(e.Path) + len(e.SameAs) + len(e.User) + len(e.Group) + len(e.Target) + 18*len(e.Holes)
+	n := len(e.Path) + len(e.SameAs) + len(e.User) + len(e.Group) + len(e.Target) + 18*len(e.Holes) + 32*len(e.Chunks)
 	for i := range e.Xattrs {
 		n += len(e.Xattrs[i].Name) + len(e.Xattrs[i].Value)
 	}

@@ -235,6 +235,22 @@ func (d *decoder) readExtra(e *varve.Entry, extra byte) {
 	if extra&extraUnkept != 0 {
 		e.Unkept = varve.Aspect(d.number(math.MaxUint16))
 	}
+	if extra&extraChunks != 0 {
+		d.readChunks(e)
+	}
+}
+
+func (d *decoder) readChunks(e *varve.Entry) {
+	e.Depth = uint8(d.number(MaxDepth))
+	n := d.count(MaxChunks, len(varve.Digest{}))
+	if n == 0 {
+		d.fail("chunks of no number")
+		return
+	}
+	e.Chunks = make([]varve.Digest, n)
+	for i := range e.Chunks {
+		copy(e.Chunks[i][:], d.take(uint64(len(e.Chunks[i]))))
+	}
 }
 
 func (d *decoder) readXattrs() []varve.Xattr {

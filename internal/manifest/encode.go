@@ -48,7 +48,8 @@ func (p *leaf) add(e *varve.Entry, dir, name string) {
 }
 
 func extraOf(e *varve.Entry) (extra byte) {
-	for i, has := range [...]bool{len(e.Xattrs) != 0, e.Flags != 0, e.SameAs != "", len(e.Holes) != 0, e.Marks != 0, e.Unkept != 0} {
+	for i, has := range [...]bool{len(e.Xattrs) != 0, e.Flags != 0, e.SameAs != "", len(e.Holes) != 0, e.Marks != 0, e.Unkept != 0,
+		len(e.Chunks) != 0} {
 		if has {
 			extra |= 1 << i
 		}
@@ -205,6 +206,17 @@ func (p *leaf) addExtra(e *varve.Entry, extra byte) {
 	}
 	if extra&extraUnkept != 0 {
 		p.uvarint(uint64(e.Unkept))
+	}
+	if extra&extraChunks != 0 {
+		p.addChunks(e)
+	}
+}
+
+func (p *leaf) addChunks(e *varve.Entry) {
+	p.uvarint(uint64(e.Depth))
+	p.uvarint(uint64(len(e.Chunks)))
+	for i := range e.Chunks {
+		p.buf = append(p.buf, e.Chunks[i][:]...)
 	}
 }
 

@@ -253,6 +253,10 @@ func drawContent(t *rapid.T, e *varve.Entry) {
 		e.Size = rapid.OneOf(rapid.Int64Range(0, math.MaxInt64), rapid.Int64Range(0, 9)).Draw(t, "size")
 		if rapid.Bool().Draw(t, "digest") {
 			e.Digest = digest.Sum(rapid.SliceOfN(rapid.Byte(), 1, 3).Draw(t, "content"))
+			for range rapid.IntRange(0, 3).Draw(t, "chunks") {
+				e.Chunks = append(e.Chunks, digest.Sum(rapid.SliceOfN(rapid.Byte(), 1, 3).Draw(t, "chunk")))
+				e.Depth = uint8(rapid.IntRange(0, MaxDepth).Draw(t, "depth"))
+			}
 		}
 		drawHoles(t, e)
 	case varve.Symlink:

@@ -51,7 +51,7 @@ func hostileLeaves() map[string][]byte {
 		"references":                 page(1, 1, refBytes(0, "", 1, 0)),
 		"entry of one byte":          page(1, 0, []byte{2}),
 		"unknown bits in times":      page(1, 0, []byte{2, 0x80, 0, 0}),
-		"unknown bits in extra":      page(1, 0, []byte{2 | headExtra, 0, 0x40, 0, 0}),
+		"unknown bits in extra":      page(1, 0, []byte{2 | headExtra, 0, 0x80, 0, 0}),
 		"extra byte without bits":    page(1, 0, []byte{2 | headExtra, 0, 0, 0, 0}),
 		"name longer than page":      page(1, 0, rootEntry, []byte{2, 0, 0}, huge),
 		"name shares too much":       page(1, 0, rootEntry, []byte{2, 0, 1, 1, 'a'}),

@@ -47,6 +47,7 @@ const (
 	extraHoles
 	extraMarks
 	extraUnkept
+	extraChunks
 	extraKnown = 1<<iota - 1
 )
 

@@ -44,6 +44,9 @@ const (
 	MaxHoles = 1 << 20
 	// MaxXattrs is the largest number of extended attributes of one entry.
 	MaxXattrs = 1 << 16
+	// MaxChunks is the largest number of chunks of one entry, and MaxDepth how deep their lists are nested.
+	MaxChunks = 1 << 12
+	MaxDepth  = 8
 	// MaxEntry bounds all strings and holes of one entry together, in bytes; a hole counts 18.
 	MaxEntry = 24 << 20
 	// MaxPage is the longest page in bytes.
