@@ -126,6 +126,31 @@ type SaveOptions struct {
 	Progress func(Event)
 }
 
+// Begin returns the record of the snapshot to be made, with an ID and a number in its series, as far as it is known before anything
+// was read. A Store adds what it counts.
+func (o *SaveOptions) Begin(id SnapshotID, seq uint64) Snapshot {
+	s := Snapshot{ID: id, Series: o.Series, Seq: seq, Host: o.Host, Sources: o.Sources, Tags: o.Tags, Pinned: o.Pinned,
+		State: Complete, Program: o.Program}
+	if from := o.Origin; from != nil {
+		s.Time, s.Host, s.Sources, s.Tags, s.Pinned, s.State = from.Time, from.Host, from.Sources, from.Tags, from.Pinned, from.State
+		s.Skipped, s.Vanished, s.Changed, s.Program = from.Skipped, from.Vanished, from.Changed, from.Program
+		if s.Origin = from.Origin; s.Origin == (SnapshotID{}) {
+			s.Origin = from.ID
+		}
+		return s
+	}
+	s.Time = o.Now()
+	return s
+}
+
+// Finish returns when the snapshot was committed: now, or for a copy when its origin was.
+func (o *SaveOptions) Finish() time.Time {
+	if o.Origin != nil {
+		return o.Origin.End
+	}
+	return o.Now()
+}
+
 // VerifyOptions say how much to check. The zero value checks everything in all snapshots.
 type VerifyOptions struct {
 	// Snapshots restricts the check to these; empty stands for all.

@@ -8,6 +8,7 @@ import (
 
 	"varve"
 	"varve/internal/disk"
+	"varve/internal/manifest"
 	"varve/internal/place"
 )
 
@@ -93,8 +94,8 @@ func (v *save) seal(series disk.FS) error {
 		return err
 	}
 	v.snap.Location = seriesDir(v.opts.Series) + "/" + name
-	v.snap.End = v.opts.Now()
-	record, err := encodeRecord(&v.snap)
+	v.snap.End = v.opts.Finish()
+	record, err := manifest.EncodeRecord(&v.snap)
 	if err != nil {
 		return err
 	}

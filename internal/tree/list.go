@@ -121,7 +121,7 @@ func readManifest(file disk.Reader, name string) (*openedManifest, error) {
 		return nil, err
 	}
 	m := &openedManifest{file: file, reader: manifest.NewReader(pages, pages.Root())}
-	if m.snap, err = decodeRecord(pages.Record()); err != nil {
+	if m.snap, err = manifest.DecodeRecord(pages.Record()); err != nil {
 		return nil, err
 	}
 	if m.snap.ID.String() != name {

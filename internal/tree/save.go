@@ -111,15 +111,13 @@ func (v *save) begin() error {
 
 // describe returns the snapshot's record as far as it is known at the beginning.
 func (v *save) describe(id varve.SnapshotID, all []varve.Snapshot) varve.Snapshot {
-	o := v.opts
-	snap := varve.Snapshot{ID: id, Series: o.Series, Seq: 1, Time: o.Now(), Host: o.Host, Sources: o.Sources, Tags: o.Tags,
-		Pinned: o.Pinned, State: varve.Complete, Program: o.Program}
+	seq := uint64(1)
 	for _, s := range all {
-		if s.Series == o.Series {
-			snap.Seq = max(snap.Seq, s.Seq+1)
+		if s.Series == v.opts.Series {
+			seq = max(seq, s.Seq+1)
 		}
 	}
-	return snap
+	return v.opts.Begin(id, seq)
 }
 
 // end lets go of everything. After a success nothing of the partial is left; after a failure the next run makes use of it.

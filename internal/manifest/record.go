@@ -1,4 +1,4 @@
-package tree
+package manifest
 
 import (
 	"encoding/json"
@@ -9,14 +9,15 @@ import (
 	"varve"
 )
 
-// record is what a manifest file says of its snapshot: the snapshot as JSON, and the sources once more where they are not text, which
-// JSON would not give back.
+// record is what a store says of a snapshot: the snapshot as JSON, and the sources once more where they are not text, which JSON would
+// not give back.
 type record struct {
 	varve.Snapshot
 	RawSources [][]byte `json:"raw_sources,omitempty"`
 }
 
-func encodeRecord(snap *varve.Snapshot) ([]byte, error) {
+// EncodeRecord returns the record of a snapshot: docs/format/tree.md, section 5.
+func EncodeRecord(snap *varve.Snapshot) ([]byte, error) {
 	r := record{Snapshot: *snap}
 	if slices.ContainsFunc(snap.Sources, func(s string) bool { return !utf8.ValidString(s) }) {
 		for _, s := range snap.Sources {
@@ -26,7 +27,8 @@ func encodeRecord(snap *varve.Snapshot) ([]byte, error) {
 	return json.Marshal(&r)
 }
 
-func decodeRecord(data []byte) (varve.Snapshot, error) {
+// DecodeRecord reads what EncodeRecord wrote. varve.ErrDamaged where it is not that.
+func DecodeRecord(data []byte) (varve.Snapshot, error) {
 	var r record
 	if err := json.Unmarshal(data, &r); err != nil {
 		return varve.Snapshot{}, fmt.Errorf("record: %w: %w", varve.ErrDamaged, err)
