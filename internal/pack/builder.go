@@ -1,0 +1,164 @@
+package pack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"varve/internal/seal"
+	"varve/internal/table"
+)
+
+const (
+	// openPacks is how many packs a Builder fills at a time. With a choice of two, few bytes are left over.
+	openPacks = 2
+	// leftOver is how many free bytes of a pack are not worth waiting for a blob that fits.
+	leftOver = 64 << 10
+)
+
+// Put stores a finished pack: data are all its bytes, valid until it returns, and p is its table, with Name, Size and Signer. It may
+// be called from several goroutines.
+type Put func(ctx context.Context, p table.Pack, data []byte) error
+
+// Builder fills packs with blobs. Several goroutines may use it. Its memory is at most table.MaxPack for each of two packs being
+// filled and for each pack being put, of which each goroutine has two at most.
+type Builder struct {
+	writer  *Writer
+	session []byte
+	put     Put
+
+	mu     sync.Mutex
+	open   []*filling
+	spare  [][]byte // of capacity table.MaxPack
+	failed error
+}
+
+// NewBuilder returns a builder that gives finished packs to put.
+func (w *Writer) NewBuilder(put Put) *Builder {
+	return &Builder{writer: w, session: w.session(), put: put}
+}
+
+// Add copies s into a pack, and puts the packs that are full then before it returns. Once an error was returned, all calls fail: what
+// was added before may be lost. That a pack was put is known from the put function alone.
+func (b *Builder) Add(ctx context.Context, s Sealed) error {
+	if err := check(&s); err != nil {
+		return err
+	}
+	full, err := b.place(&s)
+	return errors.Join(err, b.putAll(ctx, full, false))
+}
+
+// Finish puts the packs that are not full. It is called after all calls of Add have returned; then more may be added.
+func (b *Builder) Finish(ctx context.Context) error {
+	b.mu.Lock()
+	rest, err := b.open, b.failed
+	b.open = nil
+	b.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return b.putAll(ctx, rest, true)
+}
+
+// check says what is wrong with s that would not show before its pack is finished.
+func check(s *Sealed) error {
+	switch {
+	case len(s.Data) != int(s.Blob.Sealed), len(s.Data) > table.MaxBlob+seal.Overhead, len(s.Session) != table.SessionSize,
+		len(s.Blob.Chunks) == 0, len(s.Blob.Chunks) > table.MaxBlobChunks:
+		return fmt.Errorf("pack blob %s: not of the format", s.Blob.ID)
+	}
+	return nil
+}
+
+// place copies s into the pack that it fills best, and returns the packs that are full then and no longer open.
+func (b *Builder) place(s *Sealed) (full []*filling, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.failed != nil {
+		return nil, b.failed
+	}
+	at := b.best(s)
+	if at < 0 && len(b.open) == openPacks {
+		full = append(full, b.close(b.fullest()))
+	}
+	if at < 0 {
+		at = len(b.open)
+		b.open = append(b.open, newFilling(b.buffer(), b.session))
+	}
+	b.open[at].add(s)
+	if b.open[at].free() < leftOver {
+		full = append(full, b.close(at))
+	}
+	return full, nil
+}
+
+// best returns the place of the open pack that has least room left with s in it; negative where s fits none.
+func (b *Builder) best(s *Sealed) int {
+	at, least := -1, table.MaxPack
+	for i, f := range b.open {
+		if room := f.room(s); room >= 0 && room < least {
+			at, least = i, room
+		}
+	}
+	return at
+}
+
+// fullest returns the place of the open pack that has least room.
+func (b *Builder) fullest() int {
+	at := 0
+	for i, f := range b.open {
+		if f.free() < b.open[at].free() {
+			at = i
+		}
+	}
+	return at
+}
+
+// close takes an open pack out.
+func (b *Builder) close(at int) *filling {
+	f := b.open[at]
+	b.open = slices.Delete(b.open, at, at+1)
+	return f
+}
+
+// buffer returns a buffer for a pack.
+func (b *Builder) buffer() []byte {
+	if n := len(b.spare); n > 0 {
+		buf := b.spare[n-1]
+		b.spare = b.spare[:n-1]
+		return buf
+	}
+	return make([]byte, 0, table.MaxPack)
+}
+
+// putAll finishes and puts packs, and takes their buffers back. The first error is that of the builder from then on.
+func (b *Builder) putAll(ctx context.Context, packs []*filling, last bool) error {
+	var err error
+	for _, f := range packs {
+		if err == nil {
+			err = b.putOne(ctx, f, last)
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, f := range packs {
+		b.spare = append(b.spare, f.data[:0])
+	}
+	if err != nil && b.failed == nil {
+		b.failed = err
+	}
+	return err
+}
+
+func (b *Builder) putOne(ctx context.Context, f *filling, last bool) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	p, data, err := b.writer.finish(f, last)
+	if err != nil {
+		return err
+	}
+	return b.put(ctx, p, data)
+}

@@ -1,0 +1,160 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"varve"
+)
+
+// catalog keeps what was read of records: objects never change.
+type catalog struct {
+	store   *Store
+	mu      sync.Mutex
+	objects map[string]parsed
+}
+
+func (c *catalog) known(name string) (parsed, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p, ok := c.objects[name]
+	if ok && p.record != nil {
+		fresh := *p.record // seals and tombs may have come since
+		fresh.sealed, fresh.tomb = false, nil
+		p.record = &fresh
+	}
+	return p, ok
+}
+
+func (c *catalog) keep(name string, p parsed) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.objects == nil {
+		c.objects = map[string]parsed{}
+	}
+	c.objects[name] = p
+}
+
+// read reads all records and holds them against what was seen earlier.
+func (c *catalog) read(ctx context.Context) (*records, error) {
+	r, err := c.store.readRecords(ctx)
+	if err != nil {
+		return nil, err
+	}
+	heads, err := c.store.local.readHeads()
+	if err != nil {
+		return nil, err
+	}
+	r.seen = heads
+	r.faults = append(r.faults, r.withheld()...)
+	if c.store.keys.admin == nil {
+		return r, nil
+	}
+	return r, c.store.local.writeHeads(r)
+}
+
+// withheld returns what should be there and is not: records that this machine saw earlier, and those that others refer to.
+func (r *records) withheld() (faults []error) {
+	missing := func(name, series, why string) {
+		if name != "" && r.byName[name] == nil && !r.tombs[name] {
+			faults = append(faults, fmt.Errorf("series %s: record %s is missing, %s: the storage lost it or holds it back: %w", series, name,
+				why, varve.ErrDamaged))
+		}
+	}
+	for series, h := range r.seen {
+		missing(h.Record, series, "which this machine saw earlier")
+	}
+	for _, rec := range r.all {
+		if !rec.opened || !rec.sealed {
+			continue
+		}
+		missing(rec.previous, rec.snap.Series, "which comes before "+rec.snap.ID.String())
+		for _, name := range rec.heads {
+			missing(name, rec.snap.Series, "which "+rec.snap.ID.String()+" names")
+		}
+	}
+	return faults
+}
+
+// heads is the newest record that this machine saw of each series.
+type heads map[string]head
+
+type head struct {
+	Record string `json:"record"`
+	Seq    uint64 `json:"seq"`
+}
+
+const headsName = "heads.json"
+
+func (l *local) readHeads() (heads, error) {
+	data, err := l.readState(headsName)
+	if err != nil || data == nil {
+		return heads{}, err
+	}
+	h := heads{}
+	if err := json.Unmarshal(data, &h); err != nil {
+		return nil, fmt.Errorf("%s/%s: %w: remove it to begin anew: %w", l.state, headsName, varve.ErrDamaged, err)
+	}
+	return h, nil
+}
+
+// writeHeads raises the marks to what r holds.
+func (l *local) writeHeads(r *records) error {
+	h, changed := r.seen, false
+	for _, rec := range r.all {
+		if !rec.opened || !rec.sealed {
+			continue
+		}
+		if s := rec.snap.Series; h[s].Record != rec.name && rec.snap.Seq > h[s].Seq {
+			h[s] = head{Record: rec.name, Seq: rec.snap.Seq}
+			changed = true
+		}
+	}
+	if !changed {
+		return nil
+	}
+	return l.storeHeads(h)
+}
+
+// raise enters a new head.
+func (l *local) raise(series string, to head) error {
+	h, err := l.readHeads()
+	if err != nil {
+		return err
+	}
+	h[series] = to
+	return l.storeHeads(h)
+}
+
+func (l *local) storeHeads(h heads) error {
+	data, err := json.Marshal(h)
+	if err != nil {
+		return err
+	}
+	return l.writeState(headsName, append(data, '\n'))
+}
+
+// Snapshots returns the snapshots. With a put-only key that cannot be told: ErrKey.
+func (s *Store) Snapshots(ctx context.Context) ([]varve.Snapshot, error) {
+	if s.keys.admin == nil {
+		return nil, fmt.Errorf("list snapshots: a put-only key does not read: use the restore or the maintenance key: %w", ErrKey)
+	}
+	r, err := s.catalog.read(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list snapshots: %w", err)
+	}
+	list := []varve.Snapshot{}
+	for _, rec := range r.valid() {
+		list = append(list, cloneSnapshot(rec.snap))
+	}
+	return list, errors.Join(r.faults...)
+}
+
+func cloneSnapshot(s varve.Snapshot) varve.Snapshot {
+	s.Sources, s.Tags = slices.Clone(s.Sources), slices.Clone(s.Tags)
+	return s
+}

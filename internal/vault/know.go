@@ -1,0 +1,265 @@
+package vault
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"varve"
+	"varve/internal/backend"
+	"varve/internal/pack"
+	"varve/internal/seal"
+	"varve/internal/table"
+)
+
+// know brings the index up to date, if that was not done since the Store was opened.
+func (s *Store) know(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.indexed {
+		return nil
+	}
+	return s.learnLocked(ctx)
+}
+
+// refresh brings the index up to date.
+func (s *Store) refresh(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.learnLocked(ctx)
+}
+
+func (s *Store) learnLocked(ctx context.Context) error {
+	packs, err := backend.Objects(ctx, s.backend, backend.Data)
+	if err == nil {
+		err = s.learn(ctx, packs)
+	}
+	if errors.Is(err, varve.ErrDamaged) { // a file of the local index, which is left out now
+		err = s.learn(ctx, packs)
+	}
+	if err != nil {
+		return fmt.Errorf("find out what is in the vault: %w", err)
+	}
+	s.indexed = true
+	return nil
+}
+
+// learn makes the index know exactly these packs: from index objects, else from the packs themselves. What cannot be read of a pack is
+// told, and nothing in it is known. A put-only client knows what it stored itself alone.
+func (s *Store) learn(ctx context.Context, packs []varve.Object) error {
+	listed := make(map[table.Name]int64, len(packs))
+	for _, o := range packs {
+		_, sum, err := backend.Parse(o.Name)
+		if err != nil {
+			continue
+		}
+		if name := table.Name(sum); !s.shunned[name] {
+			listed[name] = o.Size
+		}
+	}
+	var gone, known []table.Name
+	for p, err := range s.index.Packs() {
+		if err != nil {
+			return err
+		}
+		if _, there := listed[p.Name]; there {
+			known = append(known, p.Name)
+		} else {
+			gone = append(gone, p.Name)
+		}
+	}
+	if err := s.index.Remove(gone...); err != nil {
+		return err
+	}
+	if s.keys.admin == nil {
+		return nil
+	}
+	for _, name := range known {
+		delete(listed, name)
+	}
+	if len(listed) > 0 {
+		if err := s.learnIndexes(ctx, listed); err != nil {
+			return err
+		}
+	}
+	return s.learnTables(ctx, listed)
+}
+
+// learnIndexes learns the packs in wanted that index objects list, and takes them from it.
+func (s *Store) learnIndexes(ctx context.Context, wanted map[table.Name]int64) error {
+	objects, err := backend.Objects(ctx, s.backend, backend.Index)
+	if err != nil {
+		return err
+	}
+	read := s.local.readIndexed()
+	for _, o := range objects {
+		if len(wanted) == 0 {
+			break
+		}
+		if slices.Contains(read, o.Name) {
+			continue
+		}
+		switch err := s.learnIndex(ctx, o.Name, wanted); {
+		case isDamage(err) || errors.Is(err, seal.ErrSigner): // the packs say themselves what is in them
+			s.opts.Warn(fmt.Errorf("%s: %w", o.Name, err))
+		case err != nil:
+			return fmt.Errorf("%s: %w", o.Name, err)
+		}
+	}
+	names := make([]string, len(objects))
+	for i, o := range objects {
+		names[i] = o.Name
+	}
+	if len(wanted) > 0 { // not all were in the index objects read, but in those read earlier, or in none
+		return s.local.writeIndexed(names)
+	}
+	return nil
+}
+
+func (s *Store) learnIndex(ctx context.Context, name string, wanted map[table.Name]int64) error {
+	data, err := backend.Load(ctx, s.backend, name)
+	if err != nil {
+		return err
+	}
+	h, body, err := seal.OpenObject(s.keys.opener, data, s.keys.signers)
+	if err != nil {
+		return err
+	}
+	signer, ok := s.keys.packSigner(h.Signer)
+	if !ok {
+		return seal.ErrSigner
+	}
+	for p, err := range table.DecodeIndex(body) {
+		if err != nil {
+			return err
+		}
+		size, want := wanted[p.Name]
+		if !want || size != int64(p.Size) || !mayWrite(signer, h.Signer, p.Domains) {
+			continue
+		}
+		p.Signer = table.Domain(h.Signer)
+		if err := s.index.Add(&p); err != nil {
+			return err
+		}
+		delete(wanted, p.Name)
+	}
+	return nil
+}
+
+// mayWrite reports whether a signer may speak for these domains.
+func mayWrite(signer pack.Signer, id seal.SignerID, domains []table.Domain) bool {
+	return signer.Admin || !slices.ContainsFunc(domains, func(d table.Domain) bool { return d != table.Domain(id) })
+}
+
+// learnTables learns packs from themselves.
+func (s *Store) learnTables(ctx context.Context, wanted map[table.Name]int64) error {
+	for name, size := range wanted {
+		p, err := s.readTable(ctx, name, size)
+		switch {
+		case isDamage(err) || errors.Is(err, seal.ErrSigner):
+			s.opts.Warn(fmt.Errorf("%s: %w", backend.Data.Name(name), err))
+		case err != nil:
+			return fmt.Errorf("%s: %w", backend.Data.Name(name), err)
+		default:
+			if err := s.index.Add(&p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// readTable reads the table of a pack from its tail.
+func (s *Store) readTable(ctx context.Context, name table.Name, size int64) (table.Pack, error) {
+	return s.packs.Table(ctx, name, size, func(ctx context.Context, off, n int64) ([]byte, error) {
+		return s.backend.Get(ctx, backend.Data.Name(name), off, n)
+	})
+}
+
+// indexedName is the file that names the index objects read already.
+const indexedName = "indexed.json"
+
+// readIndexed returns the index objects that the local index has taken in. That it is wrong costs time only.
+func (l *local) readIndexed() (names []string) {
+	data, err := os.ReadFile(filepath.Join(l.cache, indexedName))
+	if err != nil || json.Unmarshal(data, &names) != nil {
+		return nil
+	}
+	return names
+}
+
+func (l *local) writeIndexed(names []string) error {
+	data, err := json.Marshal(names)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(l.cache, indexedName), data, 0o600)
+}
+
+// indexer writes index objects for the packs that a run stores.
+type indexer struct {
+	store   *Store
+	session *seal.Session
+	signer  *seal.Signer
+
+	mu    sync.Mutex
+	packs []table.Pack
+	size  int // of their tables, about, in bytes
+}
+
+// maxIndexed is about how large the tables in one index object are together, in bytes.
+const maxIndexed = 8 << 20
+
+func newIndexer(s *Store, session *seal.Session, signer *seal.Signer) *indexer {
+	return &indexer{store: s, session: session, signer: signer}
+}
+
+// add enters a pack that was stored.
+func (x *indexer) add(ctx context.Context, p table.Pack) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.packs = append(x.packs, p)
+	x.size += tableSize(&p)
+	if x.size < maxIndexed {
+		return nil
+	}
+	return x.write(ctx)
+}
+
+// flush writes what is left.
+func (x *indexer) flush(ctx context.Context) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if len(x.packs) == 0 {
+		return nil
+	}
+	return x.write(ctx)
+}
+
+func (x *indexer) write(ctx context.Context) error {
+	body, err := table.AppendIndex(nil, x.packs)
+	if err != nil {
+		return err
+	}
+	data, err := seal.SealObject(x.store.keys.vault, x.session, x.signer, seal.KindIndex, body)
+	if err != nil {
+		return err
+	}
+	x.packs, x.size = nil, 0
+	_, err = backend.Save(ctx, x.store.backend, backend.Index, data)
+	return err
+}
+
+// tableSize is about how long the table of a pack is, in bytes.
+func tableSize(p *table.Pack) int {
+	n := len(p.Sessions) * table.SessionSize
+	for i := range p.Blobs {
+		n += 12 + 35*len(p.Blobs[i].Chunks)
+	}
+	return n
+}

@@ -1,0 +1,285 @@
+package vault
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+
+	"varve"
+	"varve/internal/seal"
+)
+
+// A ledger is what a put-only client remembers of its last run, since it cannot read that: for each file, under a keyed hash of its
+// inode, size and times, what its content is, sealed with a key that takes the same to derive. Who takes the machine over learns what
+// he could have looked up on its disk, and nothing of files that are there no longer.
+//
+//	magic, salt | value, value, … | key and offset of each value, ordered by key | offset of the first key, number of keys
+const ledgerMagic = "varve ledger 1\n\x00"
+
+// Lengths in bytes.
+const (
+	ledgerSalt  = 32
+	ledgerKey   = 16
+	ledgerRow   = ledgerKey + 8
+	ledgerTail  = 16
+	maxLedgerOf = 1 << 20 // one value
+)
+
+// ledger is the base of a put-only client.
+type ledger struct {
+	nothing
+	secret seal.Secret
+	path   string
+
+	old     *os.File // nil where there is none
+	oldSalt []byte
+	rows    []byte // of old, ordered by key
+	values  int64  // where the values of old end
+
+	file *os.File
+	out  *bufio.Writer
+	salt []byte
+	off  int64
+	keys []ledgerMention
+}
+
+type ledgerMention struct {
+	key [ledgerKey]byte
+	off int64
+}
+
+// openLedger opens the ledger of a series and begins the next one. A damaged one is like none.
+func (s *Store) openLedger(series string) (*ledger, error) {
+	l := &ledger{secret: s.keys.own.LocalKey(), path: filepath.Join(s.local.cache, "ledger-"+nameOf(series)), salt: make([]byte, ledgerSalt)}
+	rand.Read(l.salt)
+	if err := l.openOld(); err != nil {
+		s.opts.Warn(fmt.Errorf("%s: what was known of the last run is of no use, everything is read again: %w", l.path, err))
+	}
+	f, err := os.CreateTemp(s.local.cache, "tmp-ledger-*")
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	l.file, l.out = f, bufio.NewWriterSize(f, 1<<16)
+	l.off = int64(len(ledgerMagic) + ledgerSalt)
+	_, err = l.out.WriteString(ledgerMagic + string(l.salt))
+	return l, err
+}
+
+func (l *ledger) openOld() error {
+	f, err := os.Open(l.path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := l.readOld(f); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	l.old = f
+	return nil
+}
+
+func (l *ledger) readOld(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	head, tail := make([]byte, len(ledgerMagic)+ledgerSalt), make([]byte, ledgerTail)
+	if info.Size() < int64(len(head)+len(tail)) {
+		return varve.ErrDamaged
+	}
+	if _, err := f.ReadAt(head, 0); err != nil {
+		return err
+	}
+	if _, err := f.ReadAt(tail, info.Size()-ledgerTail); err != nil {
+		return err
+	}
+	l.values = int64(binary.LittleEndian.Uint64(tail))
+	n := binary.LittleEndian.Uint64(tail[8:])
+	room := info.Size() - ledgerTail - l.values
+	if string(head[:len(ledgerMagic)]) != ledgerMagic || l.values < int64(len(head)) || room < 0 || n > uint64(room) || int64(n)*ledgerRow != room {
+		return varve.ErrDamaged
+	}
+	l.oldSalt, l.rows = head[len(ledgerMagic):], make([]byte, room)
+	_, err = f.ReadAt(l.rows, l.values)
+	return err
+}
+
+// secrets returns the key under which e stands, and what its value is sealed with.
+func (l *ledger) secrets(salt []byte, e *varve.Entry) (key [ledgerKey]byte, stream cipher.Stream, err error) {
+	h := hmac.New(sha256.New, l.secret[:])
+	h.Write(salt)
+	var b [8]byte
+	for _, n := range [...]uint64{e.Stamp.Dev, e.Stamp.Ino, uint64(e.Stamp.CTime.Sec), uint64(e.Stamp.CTime.Nsec), uint64(e.Size),
+		uint64(e.MTime.Sec), uint64(e.MTime.Nsec)} {
+		binary.LittleEndian.PutUint64(b[:], n)
+		h.Write(b[:])
+	}
+	sum := h.Sum(nil)
+	copy(key[:], sum[:ledgerKey])
+	block, err := aes.NewCipher(sum[ledgerKey:])
+	if err != nil {
+		return key, nil, err
+	}
+	return key, cipher.NewCTR(block, make([]byte, aes.BlockSize)), nil
+}
+
+func (l *ledger) Seek(e *varve.Entry) (bool, error) {
+	if l.old == nil || e.Stamp.Ino == 0 {
+		return false, nil
+	}
+	key, stream, err := l.secrets(l.oldSalt, e)
+	if err != nil {
+		return false, err
+	}
+	i, found := sort.Find(len(l.rows)/ledgerRow, func(i int) int { return bytes.Compare(key[:], l.rows[i*ledgerRow:][:ledgerKey]) })
+	if !found {
+		return false, nil
+	}
+	return l.value(e, stream, int64(binary.LittleEndian.Uint64(l.rows[i*ledgerRow+ledgerKey:])))
+}
+
+// value completes e from the value at off; false where that is not what Learn wrote.
+func (l *ledger) value(e *varve.Entry, stream cipher.Stream, off int64) (bool, error) {
+	var size [4]byte
+	if off < 0 || off > l.values-int64(len(size)) {
+		return false, varve.ErrDamaged
+	}
+	if _, err := l.old.ReadAt(size[:], off); err != nil {
+		return false, err
+	}
+	stream.XORKeyStream(size[:], size[:])
+	n := binary.LittleEndian.Uint32(size[:])
+	if n > maxLedgerOf || int64(n) > l.values-off-int64(len(size)) {
+		return false, varve.ErrDamaged
+	}
+	data := make([]byte, n)
+	if _, err := l.old.ReadAt(data, off+int64(len(size))); err != nil {
+		return false, err
+	}
+	stream.XORKeyStream(data, data)
+	var o varve.Entry
+	if !decodeKnown(data, &o) {
+		return false, varve.ErrDamaged
+	}
+	takeOver(e, &o)
+	return true, nil
+}
+
+func (l *ledger) Learn(e *varve.Entry) error {
+	if e.Kind != varve.Regular || e.Stamp.Ino == 0 || e.SameAs != "" {
+		return nil
+	}
+	key, stream, err := l.secrets(l.salt, e)
+	if err != nil {
+		return err
+	}
+	data := encodeKnown(e)
+	if len(data)-4 > maxLedgerOf {
+		return nil
+	}
+	binary.LittleEndian.PutUint32(data, uint32(len(data)-4))
+	stream.XORKeyStream(data, data)
+	l.keys = append(l.keys, ledgerMention{key, l.off})
+	l.off += int64(len(data))
+	_, err = l.out.Write(data)
+	return err
+}
+
+// Keep replaces the old ledger.
+func (l *ledger) Keep() error {
+	slices.SortFunc(l.keys, func(a, b ledgerMention) int {
+		return cmp.Or(bytes.Compare(a.key[:], b.key[:]), cmp.Compare(a.off, b.off))
+	})
+	var row [ledgerRow]byte
+	for i := range l.keys {
+		copy(row[:], l.keys[i].key[:])
+		binary.LittleEndian.PutUint64(row[ledgerKey:], uint64(l.keys[i].off))
+		if _, err := l.out.Write(row[:]); err != nil {
+			return err
+		}
+	}
+	binary.LittleEndian.PutUint64(row[:], uint64(l.off))
+	binary.LittleEndian.PutUint64(row[8:], uint64(len(l.keys)))
+	_, err := l.out.Write(row[:ledgerTail])
+	err = errors.Join(err, l.out.Flush())
+	if err == nil {
+		err = os.Rename(l.file.Name(), l.path)
+	}
+	if err == nil {
+		err = l.file.Close()
+		l.file = nil
+	}
+	return err
+}
+
+func (l *ledger) Close() (err error) {
+	if l.old != nil {
+		err = l.old.Close()
+	}
+	if l.file != nil {
+		err = errors.Join(err, l.file.Close(), os.Remove(l.file.Name()))
+	}
+	return err
+}
+
+// encodeKnown returns what takeOver needs, after four bytes left free.
+func encodeKnown(e *varve.Entry) []byte {
+	data := append(make([]byte, 4, 80), e.Digest[:]...)
+	data = binary.AppendUvarint(data, uint64(e.Flags))
+	data = binary.AppendUvarint(data, uint64(e.Depth))
+	data = binary.AppendUvarint(data, uint64(len(e.Chunks)))
+	for i := range e.Chunks {
+		data = append(data, e.Chunks[i][:]...)
+	}
+	data = binary.AppendUvarint(data, uint64(len(e.Holes)))
+	for _, h := range e.Holes {
+		data = binary.AppendUvarint(binary.AppendUvarint(data, uint64(h.Off)), uint64(h.Len))
+	}
+	return data
+}
+
+// decodeKnown reads what encodeKnown made, without the four bytes, and reports whether it is that. A value is not authenticated: whoever
+// can write on this machine can have anything saved.
+func decodeKnown(data []byte, e *varve.Entry) bool {
+	ok := true
+	number := func() uint64 {
+		v, n := binary.Uvarint(data)
+		if n <= 0 {
+			ok, data = false, nil
+			return 0
+		}
+		data = data[n:]
+		return v
+	}
+	digest := func() (d varve.Digest) {
+		if len(data) < len(d) {
+			ok, data = false, nil
+			return d
+		}
+		copy(d[:], data)
+		data = data[len(d):]
+		return d
+	}
+	e.Digest, e.Flags, e.Depth = digest(), uint32(number()), uint8(number())
+	for n := number(); n > 0 && ok; n-- {
+		e.Chunks = append(e.Chunks, digest())
+	}
+	for n := number(); n > 0 && ok; n-- {
+		e.Holes = append(e.Holes, varve.Extent{Off: int64(number()), Len: int64(number())})
+	}
+	return ok && len(data) == 0
+}

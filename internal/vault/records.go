@@ -1,0 +1,307 @@
+package vault
+
+import (
+	"cmp"
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"varve"
+	"varve/internal/backend"
+	"varve/internal/manifest"
+	"varve/internal/seal"
+)
+
+// snapBody is the body of a snapshot record.
+type snapBody struct {
+	Snapshot json.RawMessage `json:"snapshot"` // as manifest.EncodeRecord makes it
+	Domain   seal.SignerID   `json:"domain"`
+	Root     manifest.Root   `json:"root"`
+	Previous string          `json:"previous,omitempty"`
+	Heads    []string        `json:"heads,omitempty"`
+}
+
+// sealBody is the body of a seal, tombBody that of a tomb.
+type sealBody struct {
+	Snap string `json:"snap"`
+}
+
+type tombBody struct {
+	Snap string    `json:"snap"`
+	Time time.Time `json:"time"`
+}
+
+type condemnBody struct {
+	Names []string `json:"names"`
+	Nonce string   `json:"nonce"`
+}
+
+// record is one snapshot record.
+type record struct {
+	name     string // of its object
+	snap     varve.Snapshot
+	domain   seal.SignerID
+	root     manifest.Root
+	previous string
+	heads    []string
+	signer   seal.SignerID
+	opened   bool // its body could be read; a put-only client reads none
+	sealed   bool
+	tomb     *tombBody
+}
+
+// valid reports whether the record stands for a snapshot.
+func (r *record) valid() bool { return r.sealed && r.tomb == nil }
+
+// records is everything under snapshots/.
+type records struct {
+	all    []*record // in the order of varve.Store.Snapshots
+	byName map[string]*record
+	tombs  map[string]bool // of all records, gone or not
+	seen   heads           // what this machine saw earlier
+	faults []error         // what is damaged; matches varve.ErrDamaged
+}
+
+// find returns the valid record with an ID; nil where there is none. Of several, as they come from forgetting and bringing back at the same
+// time, it is the first.
+func (r *records) find(id varve.SnapshotID) *record {
+	i := slices.IndexFunc(r.all, func(r *record) bool { return r.opened && r.valid() && r.snap.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return r.all[i]
+}
+
+// valid returns the records that stand for snapshots, each snapshot once.
+func (r *records) valid() []*record {
+	var list []*record
+	met := map[varve.SnapshotID]bool{}
+	for _, rec := range r.all {
+		if rec.valid() && rec.opened && !met[rec.snap.ID] {
+			met[rec.snap.ID] = true
+			list = append(list, rec)
+		}
+	}
+	return list
+}
+
+// nextSeq returns the number of the next snapshot of a series.
+func (r *records) nextSeq(series string) uint64 {
+	next := r.seen[series].Seq + 1
+	for _, rec := range r.all {
+		if rec.opened && rec.snap.Series == series {
+			next = max(next, rec.snap.Seq+1)
+		}
+	}
+	return next
+}
+
+// before returns the name of the record that the next one of a series follows; empty for the first.
+func (r *records) before(series string) string {
+	if head := r.head(series); head != nil {
+		return head.name
+	}
+	return r.seen[series].Record
+}
+
+// head returns the newest sealed record of a series, forgotten or not; nil where there is none.
+func (r *records) head(series string) *record {
+	var head *record
+	for _, rec := range r.all {
+		if rec.opened && rec.sealed && rec.snap.Series == series && (head == nil || rec.snap.Seq >= head.snap.Seq) {
+			head = rec
+		}
+	}
+	return head
+}
+
+// headsBut returns the names of the newest records of all series but one, sorted.
+func (r *records) headsBut(but string) []string {
+	met := map[string]bool{but: true}
+	var names []string
+	for _, rec := range r.all {
+		if s := rec.snap.Series; rec.opened && !met[s] {
+			met[s] = true
+			if head := r.head(s); head != nil {
+				names = append(names, head.name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// parsed is what one object under snapshots/ says.
+type parsed struct {
+	record  *record
+	seals   string // the record that it seals
+	tomb    *tombBody
+	condemn *condemnBody
+	signer  seal.SignerID
+}
+
+// readRecords reads everything under snapshots/. What is damaged is among the faults.
+func (s *Store) readRecords(ctx context.Context) (*records, error) {
+	objects, err := backend.Objects(ctx, s.backend, backend.Snapshots)
+	if err != nil {
+		return nil, err
+	}
+	r := &records{byName: map[string]*record{}, tombs: map[string]bool{}}
+	var marks []parsed
+	for _, o := range objects {
+		p, err := s.readRecord(ctx, o.Name)
+		switch {
+		case isGone(err): // deleted since it was listed
+			continue
+		case isDamage(err) || errors.Is(err, seal.ErrSigner):
+			r.faults = append(r.faults, fmt.Errorf("%s: %w: %w", o.Name, varve.ErrDamaged, err))
+			continue
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", o.Name, err)
+		}
+		if p.record != nil {
+			r.byName[o.Name] = p.record
+			r.all = append(r.all, p.record)
+			continue
+		}
+		marks = append(marks, p)
+	}
+	for _, p := range marks {
+		s.mark(r, p)
+	}
+	slices.SortFunc(r.all, func(a, b *record) int {
+		return cmp.Or(a.snap.Time.Compare(b.snap.Time), cmp.Compare(a.snap.Series, b.snap.Series), cmp.Compare(a.snap.Seq, b.snap.Seq),
+			cmp.Compare(a.name, b.name))
+	})
+	return r, nil
+}
+
+// mark enters a seal or a tomb, if its signer may say so: a tomb is the admin's, a seal also the writer's.
+func (s *Store) mark(r *records, p parsed) {
+	admin := s.keys.adminKey(p.signer) != nil
+	if p.tomb != nil {
+		if !admin {
+			return
+		}
+		r.tombs[p.tomb.Snap] = true
+		if rec := r.byName[p.tomb.Snap]; rec != nil && (rec.tomb == nil || p.tomb.Time.Before(rec.tomb.Time)) {
+			rec.tomb = p.tomb
+		}
+		return
+	}
+	if rec := r.byName[p.seals]; rec != nil && (admin || p.signer == rec.signer) {
+		rec.sealed = true
+	}
+}
+
+// readRecord reads one object under snapshots/, from memory where it was read before: objects do not change.
+func (s *Store) readRecord(ctx context.Context, name string) (parsed, error) {
+	if p, ok := s.catalog.known(name); ok {
+		return p, nil
+	}
+	data, err := backend.Load(ctx, s.backend, name)
+	if err != nil {
+		return parsed{}, err
+	}
+	p, err := s.parseRecord(name, data)
+	if err == nil {
+		s.catalog.keep(name, p)
+	}
+	return p, err
+}
+
+func (s *Store) parseRecord(name string, data []byte) (p parsed, err error) {
+	h, body, err := seal.VerifyObject(s.keys.vault, data, s.keys.signers)
+	if err != nil {
+		return p, err
+	}
+	p.signer = h.Signer
+	switch h.Kind {
+	case seal.KindSnapshot:
+		p.record = &record{name: name, signer: h.Signer}
+		return p, s.openRecord(p.record, data)
+	case seal.KindSeal:
+		var b sealBody
+		err = decode(body, &b)
+		p.seals = b.Snap
+	case seal.KindTomb:
+		p.tomb = &tombBody{}
+		err = decode(body, p.tomb)
+	case seal.KindCondemn:
+		p.condemn = &condemnBody{}
+		err = decode(body, p.condemn)
+	default:
+		err = fmt.Errorf("an object of kind %v where records are expected: %w", h.Kind, varve.ErrDamaged)
+	}
+	return p, err
+}
+
+// openRecord reads the body of a snapshot record, where the keys at hand can: a put-only key cannot.
+func (s *Store) openRecord(r *record, data []byte) error {
+	if s.keys.admin == nil {
+		return nil
+	}
+	_, body, err := seal.OpenObject(s.keys.opener, data, s.keys.signers)
+	if err != nil {
+		return err
+	}
+	var b snapBody
+	if err := decode(body, &b); err != nil {
+		return err
+	}
+	return s.fill(r, &b)
+}
+
+// fill completes r from what its body says.
+func (s *Store) fill(r *record, b *snapBody) error {
+	if r.signer != b.Domain && s.keys.adminKey(r.signer) == nil {
+		return fmt.Errorf("a record of another client's domain: %w", seal.ErrSigner)
+	}
+	snap, err := manifest.DecodeRecord(b.Snapshot)
+	if err != nil {
+		return err
+	}
+	snap.Location = ""
+	r.snap, r.domain, r.root, r.previous, r.heads, r.opened = snap, b.Domain, b.Root, b.Previous, b.Heads, true
+	return nil
+}
+
+func decode(body []byte, into any) error {
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("%w: %w", varve.ErrDamaged, err)
+	}
+	return nil
+}
+
+// signers says who may sign what.
+func (k *keyring) signers(h seal.Header) (ed25519.PublicKey, bool) {
+	if p := k.adminKey(h.Signer); p != nil {
+		return p, true
+	}
+	c := k.clients[h.Signer]
+	switch {
+	case c == nil:
+		return nil, false
+	case h.Kind == seal.KindSnapshot, h.Kind == seal.KindSeal, h.Kind == seal.KindIndex:
+		return c.Public, true
+	}
+	return nil, false
+}
+
+// base returns the newest snapshot of a series and domain, a good one if there is any; nil where there is none.
+func (r *records) base(series string, domain seal.SignerID) *record {
+	var best *record
+	for _, rec := range r.valid() {
+		if rec.snap.Series != series || rec.domain != domain {
+			continue
+		}
+		if best == nil || rec.snap.State.Good() || !best.snap.State.Good() {
+			best = rec
+		}
+	}
+	return best
+}
