@@ -146,7 +146,7 @@ func TestAPackIsFullWhenItsTableIs(t *testing.T) {
 	}
 	var s shelf
 	b := w.writer.NewBuilder(s.put)
-	for range 3 * table.MaxTable / sealed.Blob.MaxSize() {
+	for range 9 * table.MaxTable / sealed.Blob.MaxSize() / 4 {
 		if err := b.Add(t.Context(), sealed); err != nil {
 			t.Fatal(err)
 		}
@@ -248,7 +248,7 @@ func TestSeveralGoroutinesFillPacksInBoundedMemory(t *testing.T) {
 	w := theWorld(t)
 	f := newFiller(w)
 	var blobs []Sealed
-	for range 40 {
+	for range 26 {
 		blobs = append(blobs, f.blob(100<<10+f.rng.IntN(2<<20)))
 	}
 	var s shelf

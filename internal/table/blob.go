@@ -14,13 +14,13 @@ const blobLabel = "varve vault 1 blob"
 // chunkBytes is how much one chunk adds to what a blob ID is the hash of.
 const chunkBytes = 32 + 4
 
-// ComputeID returns the ID of b, which follows from its codec, its length before compression and its chunks. It does not look at b.ID.
+// ComputeID returns the ID of b, which follows from its codec, its length before it was sealed and its chunks. It does not look at b.ID.
 func (b *Blob) ComputeID() (id BlobID) {
 	h := sha256.New()
 	var buf [len(blobLabel) + 5 + 64*chunkBytes]byte
 	out := append(buf[:0], blobLabel...)
 	out = append(out, byte(b.Codec))
-	out = binary.LittleEndian.AppendUint32(out, b.Plain)
+	out = binary.LittleEndian.AppendUint32(out, b.Sealed-SealOverhead)
 	for i := range b.Chunks {
 		if len(out)+chunkBytes > len(buf) {
 			h.Write(out)

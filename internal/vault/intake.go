@@ -3,6 +3,7 @@ package vault
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 
 	"varve"
@@ -57,7 +58,7 @@ func (s *Store) newIntake(ctx context.Context, recheck bool) (*intake, error) {
 			Compressor: &s.compressor}}
 	in.indexer = newIndexer(s, session, own.Signer())
 	in.content, in.structure = in.writer.NewBuilder(in.upload), in.writer.NewBuilder(in.upload)
-	in.crew = newCrew(in, s.opts.workers())
+	in.crew = newCrew(in, runtime.GOMAXPROCS(0))
 	return in, nil
 }
 

@@ -10,15 +10,14 @@ import (
 	"varve/internal/digest"
 )
 
-// largeReader takes in files of more than one chunk: one goroutine reads, hashes and cuts, the others take in what was cut.
+// largeReader takes in files of more than one chunk: one goroutine reads, hashes and cuts, a crew takes in what was cut. One file at a
+// time is read, which keeps the crew busy and memory small.
 type largeReader struct {
-	save  *save
+	save *save
+
+	mu    sync.Mutex
 	whole *digest.Hash
 	buf   []byte
-}
-
-func newLargeReader(v *save) *largeReader {
-	return &largeReader{save: v, whole: digest.New(), buf: make([]byte, chunk.DefaultMax+chunk.DefaultAvg)}
 }
 
 // piece is one chunk of a large file on its way.
@@ -30,6 +29,11 @@ type piece struct {
 
 // take takes in the content stream that begins with head and goes on with f, and completes now by its digest and chunks.
 func (l *largeReader) take(j *job, head []byte, f io.Reader, now *varve.Entry) (n int64, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.buf == nil {
+		l.whole, l.buf = digest.New(), make([]byte, chunk.DefaultMax+chunk.DefaultAvg)
+	}
 	l.whole.Reset()
 	var pieces []*piece
 	var wg sync.WaitGroup
@@ -44,7 +48,7 @@ func (l *largeReader) take(j *job, head []byte, f io.Reader, now *varve.Entry) (
 		l.whole.Write(data)
 		p := &piece{}
 		pieces = append(pieces, p)
-		l.save.intake.crew.run(&wg, bytes.Clone(data), p)
+		l.save.intake.crew.run(&wg, data, p)
 		n += int64(len(data))
 		j.told += int64(len(data))
 		l.save.report(varve.Event{Kind: varve.Partly, Path: now.Path, Bytes: int64(len(data))})
@@ -85,22 +89,28 @@ func (s *sourceReader) Read(p []byte) (int, error) {
 // crew are the goroutines that take in chunks of large files: so many at once, and no more chunks in memory.
 type crew struct {
 	intake *intake
-	room   chan struct{}
+	idle   chan []byte // the buffers of those who have nothing to do
 }
 
-func newCrew(in *intake, size int) *crew { return &crew{intake: in, room: make(chan struct{}, size)} }
+func newCrew(in *intake, size int) *crew {
+	c := &crew{intake: in, idle: make(chan []byte, size)}
+	for range size {
+		c.idle <- nil
+	}
+	return c
+}
 
-// run takes data in on another goroutine, which wg waits for, and says in p how it went.
+// run takes a copy of data in on another goroutine, which wg waits for, and says in p how it went.
 func (c *crew) run(wg *sync.WaitGroup, data []byte, p *piece) {
-	c.room <- struct{}{}
+	buf := append((<-c.idle)[:0], data...)
 	wg.Go(func() {
-		defer func() { <-c.room }()
+		defer func() { c.idle <- buf }()
 		h := c.intake.borrow()
 		defer c.intake.giveBack(h)
-		p.digest = digest.Sum(data)
-		stored, err := h.put(digest.ClassContent, p.digest, data)
+		p.digest = digest.Sum(buf)
+		stored, err := h.put(digest.ClassContent, p.digest, buf)
 		if p.err = err; stored {
-			p.stored = int64(len(data))
+			p.stored = int64(len(buf))
 		}
 	})
 }

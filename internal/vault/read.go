@@ -32,7 +32,6 @@ type reader struct {
 	save   *save
 	intake *hand
 	small  []byte // room for one chunk of a small file, and a byte more
-	large  *largeReader
 }
 
 func newReader(v *save) *reader {
@@ -127,7 +126,7 @@ func (r *reader) content(j *job, f varve.File, now *varve.Entry) (int64, error) 
 	n, err := io.ReadFull(f, r.small)
 	switch {
 	case err == nil:
-		return r.chunked(j, f, now)
+		return r.save.large.take(j, r.small, f, now)
 	case err != io.EOF && err != io.ErrUnexpectedEOF:
 		return 0, errSource{err}
 	case n == 0:
@@ -146,14 +145,6 @@ func (r *reader) content(j *job, f varve.File, now *varve.Entry) (int64, error) 
 // denies reports whether the source had announced other content.
 func (r *reader) denies(j *job, now *varve.Entry) bool {
 	return j.entry.Digest != varve.Digest{} && j.entry.Digest != now.Digest
-}
-
-// chunked takes in a content stream that is more than one chunk, of which r.small holds the beginning.
-func (r *reader) chunked(j *job, f varve.File, now *varve.Entry) (int64, error) {
-	if r.large == nil {
-		r.large = newLargeReader(r.save)
-	}
-	return r.large.take(j, r.small, f, now)
 }
 
 // hold holds what was read against what the source said before and says now, and completes the entry.

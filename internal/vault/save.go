@@ -69,12 +69,14 @@ type save struct {
 	entries *manifest.Writer
 	firsts  map[string]*varve.Entry // what later hard links take over from the first one
 	readers readers
+	large   largeReader
 	events  sync.Mutex
 }
 
 // attempt makes a snapshot. The error matches gc.ErrLost where something that it relied on was collected meanwhile.
 func (s *Store) attempt(ctx context.Context, src varve.Source, opts varve.SaveOptions) (snap varve.Snapshot, err error) {
 	v := &save{store: s, ctx: ctx, src: src, opts: opts, firsts: map[string]*varve.Entry{}}
+	v.large.save = v
 	records, err := s.catalog.read(ctx)
 	if err != nil {
 		return snap, err
