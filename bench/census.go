@@ -58,6 +58,22 @@ func warm(ctx context.Context, dir string) (census, error) {
 	return c, err
 }
 
+// allocated returns how many bytes of disk the files below dir take.
+func allocated(dir string) (int64, error) {
+	var n int64
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			n += blocks(info)
+		}
+		return err
+	})
+	return n, err
+}
+
 // readAll reads a file and returns its length.
 func readAll(path string, buf []byte) (int64, error) {
 	f, err := os.Open(path)

@@ -36,9 +36,9 @@ func (r *runner) contender(ctx context.Context, p peer, name string, size census
 	return c, err
 }
 
-// step lets one program do one step. That it fails is a note in the report; an error is our own trouble.
+// step lets one program do one step, if it has it. That it fails is a note in the report; an error is our own trouble.
 func (r *runner) step(ctx context.Context, st step, c *contender, res *results) error {
-	if c.out {
+	if c.out || !has(c.peer.name(), st) {
 		return nil
 	}
 	if err := wait(ctx, time.Until(c.last.Add(r.tick))); err != nil {
@@ -58,8 +58,12 @@ func (r *runner) step(ctx context.Context, st step, c *contender, res *results) 
 	if err != nil {
 		return err
 	}
-	res.add(sample{step: st, peer: c.peer.name(), usage: u, space: used - c.empty})
-	if st == stepRestore && c.peer.name() == "varve" {
+	beside, err := allocated(c.post.scratch)
+	if err != nil {
+		return err
+	}
+	res.add(sample{step: st, peer: c.peer.name(), usage: u, space: used - c.empty - beside})
+	if st == stepRestore && isOurs(c.peer.name()) {
 		r.judge(ctx, c)
 	}
 	return ctx.Err()
@@ -75,7 +79,7 @@ func (r *runner) do(ctx context.Context, st step, c *contender) (usage, error) {
 		return usage{}, err
 	}
 	u, err := measure(ctx, commands)
-	if st != stepRestore && st != stepForget {
+	if st.writes() {
 		c.post.made++
 	}
 	return u, err
@@ -84,13 +88,13 @@ func (r *runner) do(ctx context.Context, st step, c *contender) (usage, error) {
 func (c *contender) commands(ctx context.Context, st step) ([]command, error) {
 	switch st {
 	case stepFirst:
-		return c.peer.first(c.post)
-	case stepRestore:
-		return c.peer.restore(c.post)
+		return c.peer.first(ctx, c.post)
+	case stepUnchanged, stepChange:
+		return c.peer.again(c.post)
 	case stepForget:
 		return c.peer.forget(ctx, c.post)
 	}
-	return c.peer.again(c.post)
+	return c.peer.read(ctx, st, c.post)
 }
 
 // used returns how many bytes are in use on a volume, once everything is on the disk.

@@ -1,8 +1,9 @@
 // Command bench measures varve beside the programs it is compared with: the same data, in turn, each on a file system made fresh.
 //
-// For every data set and round it goes through the steps first, unchanged, change, restore and forget, lets each program do one
-// step before any does the next, and prints medians of wall time, CPU time, peak memory and space, with the ratio of varve to
-// every other program and, where there is one, the ratio to reach.
+// Some programs keep plain files, as varve does in a tree, and some sealed objects, as it does in a vault; each is compared with varve
+// of its kind. For every data set and round the steps are first, unchanged, change, list, restore, verify and forget. Each program
+// does one step before any does the next, and leaves out what it has no command for. Medians of wall time, CPU time, peak memory and
+// space are printed, with the ratio of varve to every other program and, where there is one, the ratio to reach.
 //
 // Not for: deciding whether a change is good. It exits with 0 whatever the figures say; figures of one machine on one day only
 // compare with one another.

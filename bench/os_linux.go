@@ -36,6 +36,14 @@ func spaceOf(dir string) (space, error) {
 	return space{used: int64(st.Blocks-st.Bfree) * st.Bsize, free: int64(st.Bavail) * st.Bsize}, nil
 }
 
+// blocks returns how many bytes of disk a file takes.
+func blocks(info os.FileInfo) int64 {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return st.Blocks * 512
+	}
+	return info.Size()
+}
+
 func sameDevice(a, b os.FileInfo) bool {
 	sa, okA := a.Sys().(*syscall.Stat_t)
 	sb, okB := b.Sys().(*syscall.Stat_t)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -24,23 +25,63 @@ type peer interface {
 	name() string
 	// version is one line; an error where the program is not installed.
 	version(ctx context.Context) (string, error)
-	// first makes the first backup.
-	first(p post) ([]command, error)
+	// first makes the first backup, in a store that is made before the clock starts where the program asks for one.
+	first(ctx context.Context, p post) ([]command, error)
 	// again makes the next backup.
 	again(p post) ([]command, error)
-	// restore puts the content of the newest backup into p.restored.
-	restore(p post) ([]command, error)
-	// forget removes the oldest backup.
+	// read does something with the newest backup: stepList prints the names of all that is in it, stepRestore puts its content into
+	// p.restored, stepVerify checks every byte of it. It is asked for what the program has.
+	read(ctx context.Context, st step, p post) ([]command, error)
+	// forget removes the oldest backup, and gives back the space.
 	forget(ctx context.Context, p post) ([]command, error)
 }
 
-func peerNames() []string { return []string{"varve", "rsync", "cp-al", "rsnapshot", "rdiff-backup"} }
+// The names of our own: as a tree, and as a vault.
+const (
+	ourTree  = "varve"
+	ourVault = "varve-vault"
+)
+
+// treeNames returns the programs that keep plain files, vaultNames those that keep sealed objects. Each is compared with ours of its kind.
+func treeNames() []string { return []string{ourTree, "rsync", "cp-al", "rsnapshot", "rdiff-backup"} }
+
+func vaultNames() []string {
+	return []string{ourVault, "restic", "borg", "borg-zstd", "kopia", "kopia-zstd"}
+}
+
+func peerNames() []string { return append(treeNames(), vaultNames()...) }
+
+// isOurs reports whether a program is varve.
+func isOurs(name string) bool { return name == ourTree || name == ourVault }
+
+// oursBeside returns which of our own a program is compared with.
+func oursBeside(name string) string {
+	if slices.Contains(treeNames(), name) {
+		return ourTree
+	}
+	return ourVault
+}
+
+// has reports whether a program has a step: plain copies cannot be listed or checked but by the tools for any file.
+func has(name string, st step) bool {
+	return st != stepList && st != stepVerify || isOurs(name) || oursBeside(name) == ourVault
+}
 
 // newPeer returns the program of that name; varve is the path of our own.
 func newPeer(name, varve string) peer {
 	switch name {
-	case "varve":
-		return ours{varve}
+	case ourTree, ourVault:
+		return ours{binary: varve, vault: name == ourVault}
+	case "restic":
+		return restic{}
+	case "borg":
+		return borg{"borg", "lz4"}
+	case "borg-zstd":
+		return borg{"borg-zstd", "zstd,3"}
+	case "kopia":
+		return kopia{"kopia", "none"}
+	case "kopia-zstd":
+		return kopia{"kopia-zstd", "zstd-fastest"}
 	case "rsync":
 		return linkDest{}
 	case "cp-al":
@@ -76,7 +117,7 @@ func (linkDest) version(ctx context.Context) (string, error) {
 	return firstLine(ctx, "rsync", "--version")
 }
 
-func (linkDest) first(p post) ([]command, error) {
+func (linkDest) first(_ context.Context, p post) ([]command, error) {
 	if err := os.Mkdir(p.store, 0o755); err != nil {
 		return nil, err
 	}
@@ -88,7 +129,7 @@ func (linkDest) again(p post) ([]command, error) {
 		contents(p.source), contents(p.numbered(p.made))}}, nil
 }
 
-func (linkDest) restore(p post) ([]command, error) {
+func (linkDest) read(_ context.Context, _ step, p post) ([]command, error) {
 	return []command{{"rsync", "-aHAX", "--numeric-ids", contents(p.numbered(p.made - 1)), contents(p.restored)}}, nil
 }
 
@@ -127,7 +168,7 @@ func (rsnapshot) version(ctx context.Context) (string, error) {
 	return firstLine(ctx, "rsnapshot", "version")
 }
 
-func (r rsnapshot) first(p post) ([]command, error) {
+func (r rsnapshot) first(_ context.Context, p post) ([]command, error) {
 	lines := [][2]string{
 		{"config_version", "1.2"}, {"snapshot_root", contents(p.store)}, {"lockfile", filepath.Join(p.scratch, "pid")},
 		{"verbose", "1"}, {"retain", "alpha\t100"}, {"rsync_short_args", "-aHAX"}, {"rsync_long_args", "--delete\t--numeric-ids"},
@@ -156,7 +197,7 @@ func (r rsnapshot) again(p post) ([]command, error) {
 	return []command{{"rsnapshot", "-c", r.config(p), "alpha"}}, nil
 }
 
-func (rsnapshot) restore(p post) ([]command, error) {
+func (rsnapshot) read(_ context.Context, _ step, p post) ([]command, error) {
 	newest := filepath.Join(p.store, "alpha.0", "data")
 	return []command{{"rsync", "-aHAX", "--numeric-ids", contents(newest), contents(p.restored)}}, nil
 }

@@ -6,13 +6,22 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 )
 
-// ours is varve; the string is the path of the binary.
-type ours struct{ binary string }
+// ours is varve.
+type ours struct {
+	binary string
+	vault  bool // its store is a vault, opened with a passphrase
+}
 
-func (ours) name() string { return "varve" }
+func (o ours) name() string {
+	if o.vault {
+		return ourVault
+	}
+	return ourTree
+}
 
 func (o ours) version(ctx context.Context) (string, error) {
 	if _, err := os.Stat(o.binary); err != nil {
@@ -21,20 +30,43 @@ func (o ours) version(ctx context.Context) (string, error) {
 	return firstLine(ctx, o.binary, "version")
 }
 
-func (o ours) first(p post) ([]command, error) {
-	return []command{{o.binary, "backup", "--init", "-s", p.store, p.source}}, nil
+// command returns varve with arguments; what it remembers of a vault goes to the scratch directory.
+func (o ours) command(p post, args ...string) command {
+	if !o.vault {
+		return append(command{o.binary}, args...)
+	}
+	c := command{"env", "VARVE_CACHE_DIR=" + filepath.Join(p.scratch, "cache"), "VARVE_STATE_DIR=" + filepath.Join(p.scratch, "state"),
+		o.binary}
+	return append(append(c, args...), "--passphrase-file", p.password())
+}
+
+func (o ours) first(ctx context.Context, p post) ([]command, error) {
+	if !o.vault {
+		return []command{o.command(p, "backup", "--init", "-s", p.store, p.source)}, nil
+	}
+	if err := p.prepare(ctx, o.command(p, "init", p.store, "--kind", "vault", "--recovery", filepath.Join(p.scratch, "sheet"))); err != nil {
+		return nil, err
+	}
+	return o.again(p)
 }
 
 func (o ours) again(p post) ([]command, error) {
-	return []command{{o.binary, "backup", "-s", p.store, p.source}}, nil
+	return []command{o.command(p, "backup", "-s", p.store, p.source)}, nil
 }
 
-func (o ours) restore(p post) ([]command, error) {
-	return []command{{o.binary, "restore", "-s", p.store, "latest:" + p.source, "-t", p.restored}}, nil
+func (o ours) read(_ context.Context, st step, p post) ([]command, error) {
+	newest := "latest:" + p.source
+	switch st {
+	case stepList:
+		return []command{o.command(p, "ls", "-s", p.store, "-R", newest)}, nil
+	case stepVerify:
+		return []command{o.command(p, "verify", "-s", p.store)}, nil
+	}
+	return []command{o.command(p, "restore", "-s", p.store, newest, "-t", p.restored)}, nil
 }
 
 func (o ours) forget(ctx context.Context, p post) ([]command, error) {
-	list, err := output(ctx, o.binary, "snapshots", "-s", p.store, "--json")
+	list, err := output(ctx, o.command(p, "snapshots", "-s", p.store, "--json")...)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +74,11 @@ func (o ours) forget(ctx context.Context, p post) ([]command, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []command{{o.binary, "forget", "-s", p.store, id}}, nil
+	commands := []command{o.command(p, "forget", "-s", p.store, id)}
+	if o.vault {
+		commands = append(commands, o.command(p, "prune", "-s", p.store, "--now"))
+	}
+	return commands, nil
 }
 
 // oldest returns the ID of the oldest snapshot in the output of varve snapshots --json.
@@ -78,13 +114,13 @@ func (rdiffBackup) version(ctx context.Context) (string, error) {
 	return firstLine(ctx, "rdiff-backup", "--version")
 }
 
-func (rdiffBackup) first(p post) ([]command, error) {
+func (r rdiffBackup) first(_ context.Context, p post) ([]command, error) { return r.again(p) }
+
+func (rdiffBackup) again(p post) ([]command, error) {
 	return []command{{"rdiff-backup", "backup", p.source, p.store}}, nil
 }
 
-func (r rdiffBackup) again(p post) ([]command, error) { return r.first(p) }
-
-func (rdiffBackup) restore(p post) ([]command, error) {
+func (rdiffBackup) read(_ context.Context, _ step, p post) ([]command, error) {
 	return []command{{"rdiff-backup", "restore", p.store, p.restored}}, nil
 }
 

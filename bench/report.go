@@ -45,10 +45,49 @@ func (r *results) medians(st step, peer string) (map[figure]float64, bool) {
 	for f, v := range values {
 		m[f] = median(v)
 	}
-	if st == stepRestore || st == stepForget { // what is in use is then store and restored files together
+	if !st.writes() { // what is in use may then be store and restored files together
 		delete(m, disk)
 	}
 	return m, len(values) > 0
+}
+
+// least returns, for every figure of a step, the least of the medians of the programs that best stands for. False where there are none.
+func (r *results) least(st step) (map[figure]float64, bool) {
+	least := map[figure]float64{}
+	for _, peer := range r.peers {
+		if isOurs(peer) || oursBeside(peer) != ourVault {
+			continue
+		}
+		m, _ := r.medians(st, peer)
+		for f, v := range m {
+			if old, ok := least[f]; !ok || v < old {
+				least[f] = v
+			}
+		}
+	}
+	return least, len(least) > 0
+}
+
+// of returns the medians of a step of one program, or the least of all where it is best.
+func (r *results) of(st step, peer string) (map[figure]float64, bool) {
+	if peer == best {
+		return r.least(st)
+	}
+	return r.medians(st, peer)
+}
+
+// rows returns the programs that a step has rows for.
+func (r *results) rows(st step) []string {
+	var names []string
+	for _, peer := range r.peers {
+		if has(peer, st) {
+			names = append(names, peer)
+		}
+	}
+	if _, ok := r.least(st); ok {
+		names = append(names, best)
+	}
+	return names
 }
 
 // figures are the columns in their order.
@@ -68,12 +107,12 @@ func (r *results) print(w io.Writer) error {
 	if r.change != "" {
 		fmt.Fprintf(w, "change: %s\n", r.change)
 	}
-	fmt.Fprintf(w, "medians of %d rounds; seconds, MB; ratios are varve ÷ program\n\n", r.rounds)
+	fmt.Fprintf(w, "medians of %d rounds; seconds, MB; ratios are varve of the same kind, tree or vault, ÷ program\n\n", r.rounds)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "step\tprogram\twall s\tcpu s\tpeak MB\tspace MB\twall\tcpu\tpeak\tspace\tto reach")
 	for _, st := range r.set.steps() {
 		label := string(st)
-		for _, peer := range r.peers {
+		for _, peer := range r.rows(st) {
 			row, ok := r.row(st, peer)
 			if !ok {
 				row = "failed" + strings.Repeat("\t", 2*len(figures))
@@ -88,17 +127,20 @@ func (r *results) print(w io.Writer) error {
 	for _, note := range r.notes {
 		fmt.Fprintln(w, "note:", note)
 	}
+	if _, ok := r.least(stepFirst); ok {
+		fmt.Fprintln(w, "note: best has the least of the other vaults in every figure; settings and levels of compression differ")
+	}
 	_, err := fmt.Fprintln(w, "note: time is what a program takes until it ends, whether or not it has its data on the disk by then; peak is its largest process")
 	return err
 }
 
 // row returns the columns after the names; false where there is nothing to say.
 func (r *results) row(st step, peer string) (string, bool) {
-	m, ok := r.medians(st, peer)
+	m, ok := r.of(st, peer)
 	if !ok {
 		return "", false
 	}
-	ours, haveOurs := r.medians(st, "varve")
+	ours, haveOurs := r.medians(st, oursBeside(peer))
 	ratios := map[figure]float64{}
 	var numbers, quotients []string
 	for _, f := range figures {
@@ -106,7 +148,7 @@ func (r *results) row(st step, peer string) (string, bool) {
 		if v, ok := m[f]; ok {
 			by, digits := unit(f)
 			number = fmt.Sprintf("%.*f", digits, v/by)
-			if haveOurs && peer != "varve" && v > 0 {
+			if haveOurs && !isOurs(peer) && v > 0 {
 				ratios[f] = ours[f] / v
 				quotient = fmt.Sprintf("%.3f", ratios[f])
 			}
@@ -114,8 +156,8 @@ func (r *results) row(st step, peer string) (string, bool) {
 		numbers, quotients = append(numbers, number), append(quotients, quotient)
 	}
 	verdict := verdicts(r.set.name, st, peer, ratios)
-	if peer == "varve" {
-		verdict = memoryVerdict(m[memory])
+	if isOurs(peer) {
+		verdict = memoryVerdict(peer, m[memory])
 	}
 	return strings.Join(append(append(numbers, quotients...), verdict), "\t"), true
 }

@@ -82,6 +82,35 @@ func TestWithoutVarveThereAreFiguresAndNoRatios(t *testing.T) {
 	}
 }
 
+// Of two other vaults, one is fast and large, the other slow and small.
+func TestAVaultIsComparedWithVaultsAndTheBestOfThem(t *testing.T) {
+	r := &results{set: newA(1), rounds: 1, peers: []string{"varve", "varve-vault", "restic", "borg"}}
+	r.add(sample{stepFirst, "varve", usage{time.Minute, time.Minute, 1e6}, 9e9})
+	r.add(sample{stepFirst, "varve-vault", usage{2 * time.Second, 2 * time.Second, 310e6}, 45e6})
+	r.add(sample{stepFirst, "restic", usage{10 * time.Second, 40 * time.Second, 155e6}, 100e6})
+	r.add(sample{stepFirst, "borg", usage{20 * time.Second, 20 * time.Second, 620e6}, 50e6})
+	r.add(sample{stepVerify, "varve-vault", usage{2 * time.Second, 2 * time.Second, 400e6}, 0})
+	r.add(sample{stepVerify, "borg", usage{4 * time.Second, 4 * time.Second, 620e6}, 0})
+	var b bytes.Buffer
+	if err := r.print(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"varve-vault 2.00 2.00 310.0 45.0 peak ≤ 300 MiB yes",
+		"restic 10.00 40.00 155.0 100.0 0.200 0.050 2.000 0.450 wall ≤ 0.3 yes, peak ≤ 1 NO",
+		"borg 20.00 20.00 620.0 50.0 0.100 0.100 0.500 0.900 wall ≤ 0.3 yes, peak ≤ 1 yes",
+		"best 10.00 20.00 155.0 50.0 0.200 0.100 2.000 0.900 space ≤ 0.92 yes",
+		"verify varve failed",
+		"varve-vault 2.00 2.00 400.0 peak ≤ 300 MiB NO",
+		"restic failed",
+		"best 4.00 4.00 620.0 0.500 0.500 0.645 wall ≤ 0.4 NO",
+	} {
+		if !strings.Contains(strings.Join(strings.Fields(b.String()), " "), want) {
+			t.Errorf("the report lacks %q:\n%s", want, b.String())
+		}
+	}
+}
+
 func TestTheOldestSnapshotIsFoundByTime(t *testing.T) {
 	id, err := oldest([]byte(`[{"id":"b","time":"2026-02-01T00:00:00Z"},{"id":"a","time":"2026-01-31T23:00:00.5-02:00"},
 		{"id":"c","time":"2026-02-01T00:59:59.999+01:00","files":3}]`))

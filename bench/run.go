@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// step is one thing that all programs do.
+// step is one thing that programs do: all of them, but for what only those can that know what they keep.
 type step string
 
 // The steps, in their order.
@@ -19,17 +19,23 @@ const (
 	stepFirst     step = "first"
 	stepUnchanged step = "unchanged"
 	stepChange    step = "change"
+	stepList      step = "list"
 	stepRestore   step = "restore"
+	stepVerify    step = "verify"
 	stepForget    step = "forget"
 )
 
 // steps returns what is done with a data set.
 func (s set) steps() []step {
+	after := []step{stepList, stepRestore, stepVerify, stepForget}
 	if s.change == nil {
-		return []step{stepFirst, stepUnchanged, stepRestore, stepForget}
+		return append([]step{stepFirst, stepUnchanged}, after...)
 	}
-	return []step{stepFirst, stepUnchanged, stepChange, stepRestore, stepForget}
+	return append([]step{stepFirst, stepUnchanged, stepChange}, after...)
 }
+
+// writes reports whether a step makes a backup.
+func (st step) writes() bool { return st == stepFirst || st == stepUnchanged || st == stepChange }
 
 // runner goes through the rounds.
 type runner struct {

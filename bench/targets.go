@@ -16,11 +16,14 @@ const (
 	disk   figure = "space"
 )
 
+// best stands for all programs that keep vaults, varve aside: of every figure it has the least.
+const best = "best"
+
 // target is a ratio to reach: a figure of varve divided by that of another program.
 type target struct {
 	sets string // the names of the sets it is for
 	step step
-	peer string
+	peer string // its name, or best
 	of   figure
 	most float64
 }
@@ -39,10 +42,35 @@ var ratioTargets = [...]target{
 	{"ABCD", stepForget, "rsync", wall, 0.65},
 	{"ABCD", stepFirst, "rsync", disk, 1.01},
 	{"ABCD", stepChange, "rsync", disk, 1.01},
+
+	{"A", stepFirst, "kopia", wall, 0.5},
+	{"A", stepFirst, "restic", wall, 0.3},
+	{"A", stepFirst, "borg", wall, 0.3},
+	{"B", stepFirst, best, wall, 0.75},
+	{"C", stepFirst, best, wall, 0.7},
+	{"D", stepFirst, best, wall, 0.3},
+	{"A", stepUnchanged, "kopia", wall, 0.2},
+	{"A", stepUnchanged, "restic", wall, 0.08},
+	{"D", stepUnchanged, "kopia", wall, 0.4},
+	{"D", stepUnchanged, "restic", wall, 0.1},
+	{"A", stepChange, "kopia", wall, 0.3},
+	{"A", stepChange, "restic", wall, 0.15},
+	{"ABCD", stepList, best, wall, 0.1},
+	{"A", stepRestore, best, wall, 0.3},
+	{"B", stepRestore, best, wall, 0.5},
+	{"ABCD", stepVerify, best, wall, 0.4},
+	{"ABCD", stepForget, best, wall, 0.5},
+	{"ABCD", stepFirst, best, disk, 0.92},
+	{"ABCD", stepChange, best, disk, 0.92},
+	{"ABCD", stepFirst, "restic", memory, 1},
+	{"ABCD", stepFirst, "borg", memory, 1},
 }
 
-// mostMemory is the peak that varve may reach in any step, in bytes.
-const mostMemory = 256 << 20
+// mostMemory is the peak that varve may reach in any step, in bytes: as a tree, and as a vault.
+const (
+	mostMemory      = 256 << 20
+	mostMemoryVault = 300 << 20
+)
 
 // verdicts says, for one row, which targets there are and whether they are reached; ratios are varve ÷ peer by figure.
 func verdicts(set string, st step, peer string, ratios map[figure]float64) string {
@@ -60,9 +88,13 @@ func verdicts(set string, st step, peer string, ratios map[figure]float64) strin
 	return strings.Join(words, ", ")
 }
 
-// memoryVerdict says whether varve stays within its memory.
-func memoryVerdict(peak float64) string {
-	return fmt.Sprintf("%s ≤ %d MiB%s", memory, mostMemory>>20, reached(peak <= mostMemory))
+// memoryVerdict says whether one of our own stays within its memory.
+func memoryVerdict(name string, peak float64) string {
+	most := mostMemory
+	if name == ourVault {
+		most = mostMemoryVault
+	}
+	return fmt.Sprintf("%s ≤ %d MiB%s", memory, most>>20, reached(peak <= float64(most)))
 }
 
 func reached(yes bool) string {

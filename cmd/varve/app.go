@@ -15,6 +15,7 @@ import (
 	"varve/internal/disk"
 	"varve/internal/disk/osfs"
 	"varve/internal/location"
+	"varve/internal/vault"
 )
 
 // app is the outside world of one run of the program, and the flags that every command has. Tests make their own.
@@ -28,12 +29,18 @@ type app struct {
 	env     func(string) string
 	host    func() (string, error)
 	open    func(path string) (disk.FS, error)
-	signals chan os.Signal // those that ask for a line of progress
+	tty     func() (*os.File, error) // opens the terminal where a passphrase can be asked for; nil where there is none
+	signals chan os.Signal           // those that ask for a line of progress
 
-	store   string
-	json    bool
-	quiet   bool
-	verbose int
+	workFactor int // of new passphrases; 0 for the usual one
+
+	store    string
+	secrets  *secrets // what opens the store, where it is a vault
+	cacheDir string
+	noCache  bool
+	json     bool
+	quiet    bool
+	verbose  int
 }
 
 // newApp returns the app of the operating system.
@@ -54,6 +61,7 @@ func newApp() *app {
 		env:     os.Getenv,
 		host:    os.Hostname,
 		open:    osfs.Open,
+		tty:     openTerminal,
 		signals: make(chan os.Signal, 1),
 	}
 }
@@ -106,8 +114,29 @@ func (a *app) storeSpec() (string, error) {
 	return "", usagef("no store: give --store STORE or set VARVE_STORE")
 }
 
-// options returns how stores are opened.
-func (a *app) options() location.Options { return location.Options{OpenDir: a.open} }
+// options returns how stores are opened: vaults with what sec says.
+func (a *app) options(sec *secrets) location.Options {
+	return location.Options{OpenDir: a.open, Unlock: func(ctx context.Context, path string) (vault.Credentials, vault.Options, error) {
+		creds, err := sec.credentials(ctx, path)
+		cache, state := a.dirs()
+		return creds, vault.Options{Cache: cache, State: state, Now: a.now, Warn: func(err error) { a.warn("%s", describe(err)) }}, err
+	}}
+}
+
+// passphraseTries is how often a passphrase may be typed.
+const passphraseTries = 3
+
+// openPlace opens a store with the options of the same secrets. Who typed a wrong passphrase is asked again.
+func (a *app) openPlace(ctx context.Context, spec string, sec *secrets, o location.Options) (*location.Place, error) {
+	for try := 1; ; try++ {
+		place, err := location.Open(ctx, spec, o)
+		if !errors.Is(err, vault.ErrKey) || !sec.typed || try == passphraseTries {
+			return place, err
+		}
+		sec.forget()
+		a.screen.line("varve: that passphrase does not open it")
+	}
+}
 
 // withStore opens the store that was asked for, calls f and closes it.
 func (a *app) withStore(ctx context.Context, f func(*location.Place) error) error {
@@ -115,11 +144,36 @@ func (a *app) withStore(ctx context.Context, f func(*location.Place) error) erro
 	if err != nil {
 		return err
 	}
-	place, err := location.Open(ctx, spec, a.options())
+	place, err := a.openPlace(ctx, spec, a.secrets, a.options(a.secrets))
 	if err != nil {
 		return err
 	}
 	return errors.Join(f(place), place.Close())
+}
+
+// withWritten is withStore for commands that change the store. An error that says that there is no room names the store.
+func (a *app) withWritten(ctx context.Context, f func(*location.Place) error) error {
+	return a.withStore(ctx, func(p *location.Place) error {
+		a.warnOpen(p)
+		return ofStore(p.Path, f(p))
+	})
+}
+
+// warnOpen warns of a vault that keeps nothing secret.
+func (a *app) warnOpen(p *location.Place) {
+	if p.Vault != nil && p.Vault.Unencrypted() && !a.quiet {
+		a.warn("THIS VAULT IS NOT ENCRYPTED: whoever can read %s can read every file in it", quote(p.Path))
+	}
+}
+
+// withVault is withWritten for what a tree has not; hint says what to do instead.
+func (a *app) withVault(ctx context.Context, what, instead string, f func(*location.Place) error) error {
+	return a.withWritten(ctx, func(p *location.Place) error {
+		if p.Vault == nil {
+			return treeError{what: what, path: p.Path, instead: instead}
+		}
+		return f(p)
+	})
 }
 
 // list returns the snapshots that the filters leave. Damage is told, and does not hide the others.

@@ -44,10 +44,18 @@ func testApp() (a *app, out, errs *buffer) {
 	out, errs = &buffer{}, &buffer{}
 	a = &app{
 		in: strings.NewReader(""), out: newOutput(out), screen: &screen{w: errs, width: func() int { return 80 }},
-		now: time.Now, env: func(string) string { return "" }, host: func() (string, error) { return "testhost", nil },
-		open: osfs.Open, signals: make(chan os.Signal, 1),
+		now: time.Now, env: testEnv, host: func() (string, error) { return "testhost", nil },
+		open: osfs.Open, signals: make(chan os.Signal, 1), workFactor: 1,
 	}
 	return a, out, errs
+}
+
+// testEnv is the environment of tests: nothing but where what is known of vaults is kept, which is nobody's home.
+func testEnv(name string) string {
+	if name == "VARVE_CACHE_DIR" || name == "VARVE_STATE_DIR" {
+		return os.Getenv(name)
+	}
+	return ""
 }
 
 // call runs a command line that must end with a code, and returns what it printed.

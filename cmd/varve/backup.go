@@ -24,6 +24,8 @@ type backup struct {
 	init     bool // a directory that is not a store becomes one
 	fresh    bool // it must not be a store yet
 	dayNames bool
+	// make makes the store; nil stands for a tree.
+	make func(ctx context.Context, spec string, o location.Options) error
 }
 
 func (a *app) backupCommand() *cobra.Command {
@@ -77,7 +79,8 @@ func (b *backup) run(ctx context.Context, args []string) error {
 	if b.dryRun {
 		err = b.compare(ctx, place.Store, job, options)
 	} else {
-		err = ofStore(place.Path, b.save(ctx, place.Store, job, options))
+		b.app.warnOpen(place)
+		err = ofStore(place.Path, b.save(ctx, place, job, options))
 	}
 	return errors.Join(err, place.Close())
 }
@@ -85,10 +88,10 @@ func (b *backup) run(ctx context.Context, args []string) error {
 // place opens the store, which is made where that was asked for, but not without anything to put into it. In a dry run of a backup that
 // would make a store there is none.
 func (b *backup) place(ctx context.Context, spec string, job *job, options walk.Options) (*location.Place, error) {
-	o := b.app.options()
+	o := b.app.options(b.app.secrets)
 	o.DayNames = b.dayNames
 	if !b.fresh {
-		place, err := location.Open(ctx, spec, o)
+		place, err := b.app.openPlace(ctx, spec, b.app.secrets, o)
 		if err == nil || !b.init || !errors.Is(err, varve.ErrNoStore) {
 			return place, err
 		}
@@ -100,7 +103,10 @@ func (b *backup) place(ctx context.Context, spec string, job *job, options walk.
 	if err := src.Close(); err != nil || b.dryRun {
 		return nil, err
 	}
-	err = ofStore(spec, location.Init(ctx, spec, o))
+	if b.make == nil {
+		b.make = location.Init
+	}
+	err = ofStore(spec, b.make(ctx, spec, o))
 	if err != nil && (b.fresh || !errors.Is(err, fs.ErrExist)) {
 		return nil, err
 	}
@@ -121,8 +127,8 @@ func (b *backup) walk(job *job, options walk.Options) (*walk.Source, error) {
 }
 
 // save makes the snapshot.
-func (b *backup) save(ctx context.Context, store varve.Store, job *job, options walk.Options) error {
-	a := b.app
+func (b *backup) save(ctx context.Context, place *location.Place, job *job, options walk.Options) error {
+	a, store := b.app, place.Store
 	src, err := b.walk(job, options)
 	if err != nil {
 		return err
@@ -142,7 +148,7 @@ func (b *backup) save(ctx context.Context, store varve.Store, job *job, options 
 	if err = errors.Join(err, src.Close()); err != nil {
 		return err
 	}
-	r.summary(snap)
+	r.summary(snap, a.witnessOf(ctx, place, snap.ID))
 	return incomplete(snap)
 }
 

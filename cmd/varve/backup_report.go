@@ -114,15 +114,16 @@ func (r *backupReport) close() {
 	}
 }
 
-// summary tells what the snapshot holds.
-func (r *backupReport) summary(s varve.Snapshot) {
+// summary tells what the snapshot holds; witness are its words, if any.
+func (r *backupReport) summary(s varve.Snapshot, witness string) {
 	elapsed := r.meter.elapsed()
 	if r.app.json {
 		r.app.emitEvent(struct {
 			Event string `json:"event"`
 			varve.Snapshot
+			Witness string  `json:"witness,omitempty"`
 			Seconds float64 `json:"seconds"`
-		}{"summary", lists(s), elapsed.Seconds()})
+		}{"summary", lists(s), witness, elapsed.Seconds()})
 		return
 	}
 	if !r.app.talks() {
@@ -133,6 +134,9 @@ func (r *backupReport) summary(s varve.Snapshot) {
 		durationText(elapsed), sizeText(rate(s.Bytes, elapsed)))
 	if r.app.verbose > 0 && s.Skipped+s.Vanished+s.Changed > 0 {
 		r.app.printf("%d skipped, %d vanished, %d changed while being read\n", s.Skipped, s.Vanished, s.Changed)
+	}
+	if r.app.verbose > 0 && witness != "" {
+		r.app.printf("witness: %s\n", witness)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"varve/internal/disk"
 	"varve/internal/location"
 	"varve/internal/retention"
+	"varve/internal/vault"
 	"varve/internal/walk"
 )
 
@@ -42,9 +43,18 @@ var (
 	errVerified = fmt.Errorf("verified: %w", varve.ErrDamaged)
 	// errFull says that the store, and not just any place, has no room left.
 	errFull = errors.New("is full")
+	// errStopped says that somebody who was asked for something ended the program instead.
+	errStopped = errors.New("interrupted")
 	// errGuarded says that a snapshot may not be removed by the way.
 	errGuarded = errors.New("not removed without --force")
 )
+
+// treeError says that a tree store has not what was asked for.
+type treeError struct{ what, path, instead string }
+
+func (e treeError) Error() string {
+	return fmt.Sprintf("%s: %s is a tree store: %s", e.what, quote(e.path), e.instead)
+}
 
 // usage marks err as one of the command line; nil stays nil.
 func usage(err error) error {
@@ -94,7 +104,9 @@ func exitCode(ctx context.Context, err error) int {
 		{errUsage, exitUsage},
 		{location.ErrScheme, exitUsage},
 		{retention.ErrEmptyPolicy, exitUsage},
+		{errStopped, exitInterrupted},
 		{varve.ErrNoStore, exitNoStore},
+		{vault.ErrKey, exitWrongKey},
 		{varve.ErrBusy, exitBusy},
 		{errIncomplete, exitIncomplete},
 		{errGaps, exitRestoreGaps},
@@ -117,13 +129,17 @@ func hint(err error) string {
 		{location.ErrScheme, "a directory whose name has a colon is written ./a:b or with its absolute path"},
 		{errUsage, "varve help COMMAND explains the arguments"},
 		{varve.ErrNoStore, "is it a disk that is not mounted? To make a new store there, run varve init STORE, or backup with --init"},
+		{vault.ErrLocked, "give --passphrase-file, --passphrase-command or --key, or run it on a terminal, which is asked"},
+		{vault.ErrNoKey, "varve key list tells the names"},
+		{vault.ErrLastKey, "add another one first: varve key add"},
+		{vault.ErrKey, "--key FILE takes a key file, or the recovery sheet typed into a file"},
 		{varve.ErrBusy, "another backup or forget of this series is running; try again when it has ended"},
 		{varve.ErrNoSnapshot, "varve snapshots lists what there is"},
 		{walk.ErrNoSource, "is it a disk that is not mounted? No snapshot was made"},
 		{retention.ErrClock, "correct the clock, or forget the snapshots with wrong times by their IDs; nothing was removed"},
 		{errGuarded, "--force removes it nevertheless"},
 		{errOwners, "run as root to restore owners, or leave them alone with --no-owner"},
-		{errFull, "varve forget makes room, also on a full disk"},
+		{errFull, "varve forget makes room, in a vault together with varve prune; both work on a full disk"},
 		{disk.ErrNotEmpty, "a new store wants an empty directory"},
 		{errVerified, "varve backup --recheck saves damaged files anew; another snapshot may hold a good copy of what is named above"},
 		{varve.ErrDamaged, "varve verify tells all that is damaged"},

@@ -29,7 +29,8 @@ func (a *app) forgetCommand() *cobra.Command {
 		Use:   "forget [SNAPSHOT...]",
 		Short: "Remove snapshots, by a policy or by name",
 		Long: `Remove the snapshots that a policy does not keep, each series by itself, or those that are named. A policy never removes pinned snapshots,
-the newest good one of a series, or any dated in the future. -n prints the plan with a reason for every snapshot.`,
+the newest good one of a series, or any dated in the future. -n prints the plan with a reason for every snapshot. A tree frees the space at
+once; in a vault varve prune does, and until then varve unforget brings snapshots back.`,
 		Example: `  varve forget -s /mnt/backup/store --keep-daily 7 --keep-weekly 4 --keep-monthly 12 -n
   varve forget -s /mnt/backup/store --keep-days 30
   varve forget -s /mnt/backup/store 3f9a12cd`,
@@ -38,9 +39,7 @@ the newest good one of a series, or any dated in the future. -n prints the plan 
 			if err := f.checkUsage(args); err != nil {
 				return err
 			}
-			return a.withStore(c.Context(), func(p *location.Place) error {
-				return ofStore(p.Path, f.run(c.Context(), p.Store, args))
-			})
+			return a.withWritten(c.Context(), func(p *location.Place) error { return f.run(c.Context(), p, args) })
 		},
 	}
 	f.addPolicy(c)
@@ -92,7 +91,8 @@ func (f *forgetting) checkUsage(args []string) error {
 	return nil
 }
 
-func (f *forgetting) run(ctx context.Context, store varve.Store, args []string) error {
+func (f *forgetting) run(ctx context.Context, p *location.Place, args []string) error {
+	store := p.Store
 	c, err := f.app.list(ctx, store, &f.filter)
 	if err != nil {
 		return err
@@ -116,7 +116,13 @@ func (f *forgetting) run(ctx context.Context, store varve.Store, args []string) 
 		return err
 	}
 	// Also without any: it finishes what an interrupted run left.
-	return store.Forget(ctx, ids...)
+	if err := store.Forget(ctx, ids...); err != nil {
+		return err
+	}
+	if p.Vault != nil && len(ids) > 0 && f.app.talks() {
+		f.app.printf("varve prune frees the space; until then varve unforget brings them back\n")
+	}
+	return nil
 }
 
 // planned applies the policy. It must know all snapshots, or it could take an older one for the newest.

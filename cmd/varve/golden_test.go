@@ -52,18 +52,26 @@ func TestHelpIsAsRecorded(t *testing.T) {
 	for _, c := range a.commands() {
 		out, _ := call(t, exitGood, "help", c.Name())
 		same(t, "testdata/help/"+c.Name()+".txt", out)
+		for _, sub := range c.Commands() {
+			out, _ := call(t, exitGood, "help", c.Name(), sub.Name())
+			same(t, "testdata/help/"+c.Name()+"_"+sub.Name()+".txt", out)
+		}
 	}
 }
 
 func TestEveryCommandIsExplained(t *testing.T) {
 	a, _, _ := testApp()
 	root := a.rootCommand()
-	for _, c := range root.Commands() {
+	commands := root.Commands()
+	for _, c := range commands {
+		commands = append(commands, c.Commands()...)
+	}
+	for _, c := range commands {
 		if c.Short == "" || c.Example == "" || strings.HasSuffix(c.Short, ".") {
 			t.Errorf("%s: short %q, example %q", c.Name(), c.Short, c.Example)
 		}
 		for line := range strings.SplitSeq(c.Example, "\n") {
-			if !strings.HasPrefix(line, "  varve "+c.Name()) {
+			if !strings.HasPrefix(line, "  "+c.CommandPath()) {
 				t.Errorf("%s: example %q", c.Name(), line)
 			}
 		}

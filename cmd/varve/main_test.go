@@ -19,13 +19,31 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"varve": varveForTests})
+	testscript.Main(homeless{m}, map[string]func(){"varve": varveForTests})
+}
+
+// homeless runs tests with their own directories for what is known of vaults.
+type homeless struct{ m *testing.M }
+
+// Run runs the tests.
+func (h homeless) Run() int {
+	dir, err := os.MkdirTemp("", "varve-known-")
+	if err == nil {
+		defer os.RemoveAll(dir)
+		err = errors.Join(os.Setenv("VARVE_CACHE_DIR", filepath.Join(dir, "cache")), os.Setenv("VARVE_STATE_DIR", filepath.Join(dir, "state")))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return exitFailed
+	}
+	return h.m.Run()
 }
 
 // varveForTests is the program as scripts call it: VARVE_TEST_NOW sets the clock, VARVE_TEST_TTY makes both outputs terminals,
-// VARVE_TEST_KILL_AT kills the process before the disk operation with this number.
+// VARVE_TEST_KILL_AT kills the process before the disk operation with this number. There is nobody to ask, and passphrases are weak.
 func varveForTests() {
 	a := newApp()
+	a.tty, a.workFactor = nil, 1
 	if text := os.Getenv("VARVE_TEST_NOW"); text != "" {
 		now, err := time.Parse(time.RFC3339, text)
 		if err != nil {

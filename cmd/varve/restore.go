@@ -17,6 +17,7 @@ import (
 	"varve/internal/disk/memfs"
 	"varve/internal/location"
 	"varve/internal/restore"
+	"varve/internal/seal"
 )
 
 // restoring is one run of varve restore.
@@ -64,6 +65,9 @@ there already and right is left alone, what differs is replaced, and what the sn
 // run restores what was picked.
 func (r *restoring) run(ctx context.Context, p *location.Place, o *opened) error {
 	a := r.app
+	if err := mayRead(p); err != nil && !r.dryRun {
+		return fmt.Errorf("restore: %w", err)
+	}
 	dir, err := r.dir(o)
 	if err != nil {
 		return err
@@ -100,6 +104,19 @@ func (r *restoring) run(ctx context.Context, p *location.Place, o *opened) error
 	}
 	t.summary(&report)
 	return t.gaps(&report)
+}
+
+// mayRead returns an error that matches vault.ErrKey, and names the key that is needed, where the store is a vault that was opened with a key
+// that opens no file. Without it every single file would be told.
+func mayRead(p *location.Place) error {
+	if p.Vault == nil {
+		return nil
+	}
+	var needed *seal.KeyError
+	if _, err := p.Vault.KeyFile(seal.RestoreKey, ""); errors.As(err, &needed) {
+		return needed
+	}
+	return nil
 }
 
 // dir returns the absolute path of the directory that the source of o is restored into.

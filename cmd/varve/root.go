@@ -12,8 +12,9 @@ func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "varve",
 		Short: "Keep snapshots of files",
-		Long: `varve keeps snapshots of files: plain directories, one for each backup, in which unchanged files are hard links. Each snapshot looks
-like a full copy and costs what changed. A manifest with the digest of every file lets varve verify them.
+		Long: `varve keeps snapshots of files in stores of two kinds. A tree is plain directories, one for each backup, in which unchanged files are hard
+links: each snapshot looks like a full copy and costs what changed. A vault is encrypted, deduplicated and compressed. Both know the
+digest of every file, so that varve can verify them.
 
 SNAPSHOT is latest, latest~2, 3B (the third newest), the beginning of an ID, a date or time such as 2026-11-20 or 2026-11-20T10:20, or
 an age such as 10D or 1h30m: the newest snapshot at or before that time. SNAPSHOT:PATH is a part of it.`,
@@ -29,6 +30,9 @@ an age such as 10D or 1h30m: the newest snapshot at or before that time. SNAPSHO
 			if a.quiet && a.verbose > 0 {
 				return usagef("--quiet and --verbose exclude one another")
 			}
+			if a.noCache && a.cacheDir != "" {
+				return usagef("--no-cache and --cache-dir exclude one another")
+			}
 			return nil
 		},
 	}
@@ -37,6 +41,10 @@ an age such as 10D or 1h30m: the newest snapshot at or before that time. SNAPSHO
 	flags := root.PersistentFlags()
 	flags.SortFlags = false
 	flags.StringVarP(&a.store, "store", "s", "", "the `STORE` that keeps the snapshots: a directory (default $VARVE_STORE)")
+	a.secrets = a.newSecrets("")
+	a.secrets.add(root)
+	flags.StringVar(&a.cacheDir, "cache-dir", "", "keep what is known of vaults in this `DIR` (default $VARVE_CACHE_DIR, or ~/.cache/varve)")
+	flags.BoolVar(&a.noCache, "no-cache", false, "keep nothing that can be had again")
 	flags.BoolVar(&a.json, "json", false, "print JSON, for programs")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print no progress, no summary, and not what is deleted")
 	flags.CountVarP(&a.verbose, "verbose", "v", "print more: a summary, and everything that was noticed")
@@ -52,7 +60,8 @@ an age such as 10D or 1h30m: the newest snapshot at or before that time. SNAPSHO
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.initCommand(), a.backupCommand(), a.snapshotsCommand(), a.lsCommand(), a.findCommand(), a.diffCommand(), a.catCommand(),
-		a.restoreCommand(), a.verifyCommand(), a.forgetCommand(), a.whyCommand(), a.versionCommand(), a.completionCommand(),
+		a.restoreCommand(), a.verifyCommand(), a.forgetCommand(), a.unforgetCommand(), a.pruneCommand(), a.copyCommand(), a.keyCommand(),
+		a.statsCommand(), a.whyCommand(), a.versionCommand(), a.completionCommand(),
 	}
 }
 

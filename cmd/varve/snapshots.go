@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,9 +16,17 @@ import (
 	"varve/internal/selector"
 )
 
+// listing is one run of varve snapshots.
+type listing struct {
+	app       *app
+	filter    filterFlags
+	last      int
+	forgotten bool
+	witness   bool
+}
+
 func (a *app) snapshotsCommand() *cobra.Command {
-	var filter filterFlags
-	var last int
+	l := &listing{app: a}
 	c := &cobra.Command{
 		Use:   "snapshots [SNAPSHOT...]",
 		Short: "List snapshots",
@@ -26,18 +35,33 @@ func (a *app) snapshotsCommand() *cobra.Command {
   varve snapshots -s /mnt/backup/store --series web --last 10 --json`,
 		Args: wants(cobra.ArbitraryArgs),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.withStore(c.Context(), func(p *location.Place) error {
-				return a.listSnapshots(c.Context(), p.Store, &filter, args, last)
-			})
+			if l.forgotten && l.witness {
+				return usagef("--forgotten and --witness exclude one another")
+			}
+			return a.withStore(c.Context(), func(p *location.Place) error { return l.run(c.Context(), p, args) })
 		},
 	}
-	filter.add(c)
-	c.Flags().Var(parsed(&last, "N", parseCount), "last", "only the newest N")
+	l.filter.add(c)
+	flags := c.Flags()
+	flags.Var(parsed(&l.last, "N", parseCount), "last", "only the newest N")
+	flags.BoolVar(&l.forgotten, "forgotten", false, "list those that varve unforget can bring back (vault)")
+	flags.BoolVar(&l.witness, "witness", false, "print the words that stand for the newest of each series (vault)")
 	return c
 }
 
-func (a *app) listSnapshots(ctx context.Context, store varve.Store, filter *filterFlags, args []string, last int) error {
-	c, err := a.list(ctx, store, filter)
+func (l *listing) run(ctx context.Context, p *location.Place, args []string) error {
+	a := l.app
+	if l.forgotten && p.Vault == nil {
+		return treeError{"list forgotten snapshots", p.Path, "it forgets at once and for good"}
+	}
+	var c *catalog
+	var rows []row
+	var err error
+	if l.forgotten {
+		c, rows, err = l.gone(ctx, p)
+	} else {
+		c, rows, err = l.present(ctx, p)
+	}
 	if err != nil {
 		return err
 	}
@@ -47,16 +71,64 @@ func (a *app) listSnapshots(ctx context.Context, store varve.Store, filter *filt
 			return err
 		}
 	}
-	if last > 0 && len(list) > last {
-		list = newest(list, last)
+	if l.last > 0 && len(list) > l.last {
+		list = newest(list, l.last)
 	}
-	if err := a.printSnapshots(list); err != nil {
+	if err := a.printSnapshots(rowsOf(list, rows)); err != nil {
 		return err
 	}
 	if c.damage != nil {
 		return fmt.Errorf("list snapshots: some could not be read: %w", varve.ErrDamaged)
 	}
 	return nil
+}
+
+// row is a snapshot as it is listed, with what was asked for besides.
+type row struct {
+	varve.Snapshot
+	Witness   string     `json:"witness,omitempty"`
+	Forgotten *time.Time `json:"forgotten,omitempty"`
+}
+
+// present lists the snapshots that there are.
+func (l *listing) present(ctx context.Context, p *location.Place) (*catalog, []row, error) {
+	c, err := l.app.list(ctx, p.Store, &l.filter)
+	if err != nil {
+		return nil, nil, err
+	}
+	var words map[varve.SnapshotID]string
+	if l.witness {
+		if words, err = witnesses(ctx, p); err != nil {
+			return nil, nil, err
+		}
+	}
+	rows := make([]row, len(c.list))
+	for i, s := range c.list {
+		rows[i] = row{Snapshot: lists(s), Witness: words[s.ID]}
+	}
+	return c, rows, nil
+}
+
+// gone lists the snapshots that were forgotten and are not pruned yet.
+func (l *listing) gone(ctx context.Context, p *location.Place) (*catalog, []row, error) {
+	c, all, err := l.app.listForgotten(ctx, p.Vault, &l.filter)
+	if err != nil {
+		return nil, nil, err
+	}
+	rows := make([]row, len(all))
+	for i, f := range all {
+		rows[i] = row{Snapshot: lists(f.Snapshot), Forgotten: &f.Forgotten}
+	}
+	return c, rows, nil
+}
+
+// rowsOf returns the rows of the snapshots in list.
+func rowsOf(list []varve.Snapshot, rows []row) []row {
+	found := make([]row, 0, len(list))
+	for _, s := range list {
+		found = append(found, rows[slices.IndexFunc(rows, func(r row) bool { return r.ID == s.ID })])
+	}
+	return found
 }
 
 // newest returns the newest n snapshots, in the order of the list.
@@ -68,22 +140,34 @@ func newest(list []varve.Snapshot, n int) []varve.Snapshot {
 	return slices.DeleteFunc(list, func(s varve.Snapshot) bool { return !keep[s.ID] })
 }
 
-func (a *app) printSnapshots(list []varve.Snapshot) error {
+func (a *app) printSnapshots(rows []row) error {
 	if a.json {
-		all := make([]varve.Snapshot, len(list))
-		for i, s := range list {
-			all[i] = lists(s)
-		}
-		return a.emit(all)
+		return a.emit(rows)
 	}
-	if len(list) == 0 {
+	if len(rows) == 0 {
 		return nil
 	}
+	has := func(f func(row) bool) bool { return slices.ContainsFunc(rows, f) }
+	witness, forgotten := has(func(r row) bool { return r.Witness != "" }), has(func(r row) bool { return r.Forgotten != nil })
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tTIME\tSERIES\tFILES\tSIZE\tADDED\tSTATE\tTAGS")
-	for _, s := range list {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\n", s.ID.Short(), a.timeText(s.Time), quote(s.Series), s.Files, sizeText(s.Bytes),
-			sizeText(s.Added), stateText(s), plain(strings.Join(s.Tags, ",")))
+	fmt.Fprint(w, "ID\tTIME\tSERIES\tFILES\tSIZE\tADDED\tSTATE\tTAGS")
+	switch {
+	case witness:
+		fmt.Fprint(w, "\tWITNESS")
+	case forgotten:
+		fmt.Fprint(w, "\tFORGOTTEN")
+	}
+	fmt.Fprintln(w)
+	for _, s := range rows {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s", s.ID.Short(), a.timeText(s.Time), quote(s.Series), s.Files, sizeText(s.Bytes),
+			sizeText(s.Added), stateText(s.Snapshot), plain(strings.Join(s.Tags, ",")))
+		switch {
+		case witness:
+			fmt.Fprint(w, "\t"+s.Witness)
+		case forgotten:
+			fmt.Fprint(w, "\t"+a.timeText(*s.Forgotten))
+		}
+		fmt.Fprintln(w)
 	}
 	return w.Flush()
 }

@@ -10,33 +10,75 @@ import (
 	"varve/internal/location"
 )
 
+// verifying is one run of varve verify.
+type verifying struct {
+	app     *app
+	filter  filterFlags
+	options varve.VerifyOptions
+	repair  bool
+	witness string
+}
+
 func (a *app) verifyCommand() *cobra.Command {
-	var filter filterFlags
-	structure := false
+	v := &verifying{app: a}
 	c := &cobra.Command{
 		Use:   "verify [SNAPSHOT...]",
 		Short: "Check that snapshots are what was saved",
 		Long: `Check all snapshots, or those that are named: that every file is there, unaltered, and has the content it was saved with. What is
 damaged is printed, and the exit code is 4.`,
 		Example: `  varve verify -s /mnt/backup/store
-  varve verify -s /mnt/backup/store --structure latest`,
+  varve verify -s /mnt/backup/store --structure latest
+  varve verify -s /mnt/box/vault --subset 10%`,
 		Args: wants(cobra.ArbitraryArgs),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.withStore(c.Context(), func(p *location.Place) error {
-				return a.verify(c.Context(), p, &filter, args, structure)
-			})
+			if v.options.StructureOnly && v.options.Subset > 0 {
+				return usagef("--structure and --subset exclude one another")
+			}
+			return a.withStore(c.Context(), func(p *location.Place) error { return v.run(c.Context(), p, args) })
 		},
 	}
-	c.Flags().BoolVar(&structure, "structure", false, "do not read the content of files")
-	filter.add(c)
+	flags := c.Flags()
+	flags.BoolVar(&v.options.StructureOnly, "structure", false, "do not read the content of files")
+	flags.Var(parsed(&v.options.Subset, "PERCENT", parseSubset), "subset", "read this share of the content only, what was not read for the longest time first (vault)")
+	flags.BoolVar(&v.repair, "repair", false, "first rebuild the index from the packs (vault)")
+	flags.StringVar(&v.witness, "witness", "", "first check that the snapshot is there that these `WORDS` were printed for (vault)")
+	v.filter.add(c)
 	return c
 }
 
-func (a *app) verify(ctx context.Context, p *location.Place, filter *filterFlags, args []string, structure bool) error {
-	opts := varve.VerifyOptions{StructureOnly: structure}
-	whole := len(args) == 0 && filter.empty()
+// parseSubset reads a percentage above 0.
+func parseSubset(text string) (float64, error) {
+	share, err := parseShare(text)
+	if err == nil && share == 0 {
+		err = fmt.Errorf("share %q: want more than 0%%", text)
+	}
+	return share, err
+}
+
+// run does what was asked for besides, then checks.
+func (v *verifying) run(ctx context.Context, p *location.Place, args []string) error {
+	if p.Vault == nil && (v.repair || v.witness != "" || v.options.Subset > 0) {
+		return treeError{"verify", p.Path, "--subset, --repair and --witness are about vaults"}
+	}
+	if v.witness != "" {
+		if err := p.Vault.CheckWitness(ctx, v.witness); err != nil {
+			return err
+		}
+	}
+	if v.repair {
+		v.app.warnOpen(p)
+		if err := ofStore(p.Path, v.app.repair(ctx, p)); err != nil {
+			return err
+		}
+	}
+	return v.verify(ctx, p, args)
+}
+
+func (v *verifying) verify(ctx context.Context, p *location.Place, args []string) error {
+	a, opts := v.app, v.options
+	whole := len(args) == 0 && v.filter.empty()
 	if !whole {
-		list, err := a.toVerify(ctx, p.Store, filter, args)
+		list, err := a.toVerify(ctx, p.Store, &v.filter, args)
 		if err != nil {
 			return err
 		}

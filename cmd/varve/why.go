@@ -45,7 +45,7 @@ func (a *app) why(ctx context.Context, excludes *excludeFlags, sources, args []s
 	if err != nil {
 		return err
 	}
-	options.Skip = a.skip(ctx)
+	options.Skip = a.skip()
 	b := backup{app: a}
 	src, err := b.walk(&j, options)
 	if err != nil {
@@ -60,17 +60,16 @@ func (a *app) why(ctx context.Context, excludes *excludeFlags, sources, args []s
 }
 
 // skip returns what a backup into the store that was named would leave out. The answer does not depend on there being one.
-func (a *app) skip(ctx context.Context) []varve.Stamp {
+func (a *app) skip() []varve.Stamp {
 	spec, err := a.storeSpec()
 	if err != nil {
 		return nil
 	}
-	place, err := location.Open(ctx, spec, a.options())
+	skip, err := location.Skip(spec, a.options(a.secrets))
 	if err != nil {
 		return nil
 	}
-	_ = place.Close() // nothing was written
-	return place.Skip
+	return skip
 }
 
 // whyPath answers for one path.

@@ -51,7 +51,8 @@ var floorOf = map[string]int{
 	"internal/vault":     3,
 	"internal/storetest": 3,
 
-	"internal/location": 4,
+	"internal/location":  4,
+	"internal/replicate": 4,
 
 	"cmd/varve": 7,
 }

@@ -1,7 +1,10 @@
 // Package location turns what a user writes for a store into an open varve.Store. It is the only place that knows the schemes a
-// store can be written in, and the only one that chooses among kinds of stores.
+// store can be written in, and the only one that chooses among kinds of stores: which kind one is, is read from the store itself.
 //
-// It is not for finding sources or targets of a restore: those are plain paths.
+//	STORE/.varve/format   a tree
+//	STORE/config          a vault, if it says so
+//
+// It is not for finding sources or targets of a restore: those are plain paths. It asks nobody for a passphrase; its caller does.
 package location
 
 import (
@@ -10,40 +13,48 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 
 	"varve"
+	"varve/internal/backend/files"
 	"varve/internal/disk"
 	"varve/internal/disk/osfs"
 	"varve/internal/tree"
+	"varve/internal/vault"
 )
 
 // ErrScheme says that a store is written in a form that is understood but not supported.
 var ErrScheme = errors.New("this version keeps stores in local directories only")
 
-// Options say how a store is opened. The zero value is right for a local disk.
+// Options say how a store is opened. The zero value is right for a tree on a local disk.
 type Options struct {
 	// OpenDir opens a directory by its path; nil stands for osfs.Open.
 	OpenDir func(path string) (disk.FS, error)
-	// DayNames names the directories of new snapshots by the day.
+	// DayNames names the directories of new snapshots in a tree by the day.
 	DayNames bool
+	// Unlock returns what a vault is opened with, path being its directory. It is asked where there is a vault, and only then; nil
+	// stands for no credentials and nothing remembered.
+	Unlock func(ctx context.Context, path string) (vault.Credentials, vault.Options, error)
 }
 
 // Place is a store, opened.
 type Place struct {
 	Store varve.Store
+	// Vault is Store where that is a vault, and nil where it is a tree.
+	Vault *vault.Store
 	// Path is the store's directory, absolute.
 	Path string
 	// Skip are the directories that no snapshot may hold: the store's own.
 	Skip []varve.Stamp
+
+	files *files.Files // of a vault
 }
 
 // Close closes the store.
 func (p *Place) Close() error { return p.Store.Close() }
 
 // Open opens the store that spec names. varve.ErrNoStore where there is no directory or it is not a store; ErrScheme where spec
-// is of a form that is not supported.
+// is of a form that is not supported; vault.ErrKey where Unlock does not open it.
 func Open(ctx context.Context, spec string, opts Options) (*Place, error) {
 	path, err := Path(spec)
 	if err != nil {
@@ -59,61 +70,29 @@ func Open(ctx context.Context, spec string, opts Options) (*Place, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open store %s: %w", path, cause(err))
 	}
-	store, err := tree.Open(dir, opts.tree())
+	kind, root, err := look(dir)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), dir.Close())
+	}
+	p := &Place{Path: path, Skip: []varve.Stamp{root}}
+	if kind == Vault {
+		err = p.openVault(ctx, dir, opts)
+	} else {
+		err = p.openTree(dir, opts)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	root, err := store.Root()
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), store.Close())
-	}
-	return &Place{Store: store, Path: path, Skip: []varve.Stamp{root}}, nil
+	return p, nil
 }
 
-// Init makes the store that spec names, and the directories on the way to it. The directory of the store may exist already if it is
-// empty. fs.ErrExist where it is a store; disk.ErrNotEmpty where it holds something else; ErrScheme as for Open.
-func Init(ctx context.Context, spec string, opts Options) error {
-	path, err := Path(spec)
-	if err != nil {
-		return err
-	}
-	place, err := Open(ctx, spec, opts)
+// openTree opens the tree in dir, which it takes over.
+func (p *Place) openTree(dir disk.FS, opts Options) error {
+	store, err := tree.Open(dir, opts.tree())
 	if err == nil {
-		return errors.Join(fmt.Errorf("init store %s: is a store already: %w", path, fs.ErrExist), place.Close())
+		p.Store = store
 	}
-	if !errors.Is(err, varve.ErrNoStore) {
-		return err
-	}
-	dir, err := opts.makeDir(path, 0o700)
-	if err != nil {
-		return fmt.Errorf("init store %s: %w", path, err)
-	}
-	if err := errors.Join(tree.Init(dir), dir.Close()); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
-}
-
-// makeDir opens the directory at path. Where it is missing it is made with this mode, durably, and so are those above it with the
-// usual one.
-func (o Options) makeDir(path string, mode uint32) (disk.FS, error) {
-	dir, err := o.openDir(path)
-	if !errors.Is(err, fs.ErrNotExist) || path == filepath.Dir(path) {
-		return dir, err
-	}
-	up, err := o.makeDir(filepath.Dir(path), 0o755)
-	if err != nil {
-		return nil, err
-	}
-	defer up.Close()
-	name := filepath.Base(path)
-	if err := up.Mkdir(name, mode); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, err
-	}
-	if err := up.Sync(); err != nil {
-		return nil, err
-	}
-	return up.OpenDir(name)
+	return err
 }
 
 func (o Options) openDir(path string) (disk.FS, error) {

@@ -163,7 +163,7 @@ func (v *save) feed(put func(*batch) error) error {
 		b := &batch{dir: v.trail.At(g.Dir), root: g.Root, jobs: make([]job, len(g.Entries))}
 		for i := range g.Entries {
 			j, e := &b.jobs[i], &g.Entries[i]
-			j.entry, e.Chunks, e.Depth = e, nil, 0
+			j.entry = e
 			switch {
 			case e.Err != nil:
 			case e.Kind == varve.Dir:

@@ -105,6 +105,7 @@ func (v *save) record(j *job) error {
 		v.miss(e)
 		return nil
 	}
+	e.Chunks, e.Depth = nil, 0 // they say where a vault has the content
 	if err := v.entries.Add(e); errors.Is(err, manifest.ErrEntry) && e.Kind != varve.Dir {
 		e.Err = err
 		v.miss(e)

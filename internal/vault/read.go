@@ -90,7 +90,9 @@ func (r *reader) regular(j *job) error {
 
 // once is regular without a second try. Errors of the source are errSource values.
 func (r *reader) once(j *job) error {
-	f, err := r.save.src.Open(r.save.ctx, *j.entry)
+	e := *j.entry
+	e.Chunks, e.Depth = j.chunks, j.depth
+	f, err := r.save.src.Open(r.save.ctx, e)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, varve.ErrUnreadable) {
 			return errSource{err}

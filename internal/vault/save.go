@@ -120,6 +120,8 @@ type batch struct{ jobs []job }
 // job is one entry on its way into the manifest.
 type job struct {
 	entry   *varve.Entry
+	chunks  []varve.Digest // where the source, if it is a vault, has the content
+	depth   uint8
 	known   bool  // its content is in the vault, as the entry says
 	stored  int64 // bytes of content that were stored anew
 	changed bool  // it changed while it was read
@@ -146,7 +148,8 @@ func (v *save) feed(put func(*batch) error) error {
 		b := &batch{jobs: make([]job, len(g.Entries))}
 		for i := range g.Entries {
 			j, e := &b.jobs[i], &g.Entries[i]
-			j.entry, e.Chunks, e.Depth, e.Unkept = e, nil, 0, 0
+			j.entry, j.chunks, j.depth = e, e.Chunks, e.Depth
+			e.Chunks, e.Depth, e.Unkept = nil, 0, 0
 			if e.Err == nil && e.Kind == varve.Regular && e.SameAs == "" {
 				v.seek(j)
 			}
