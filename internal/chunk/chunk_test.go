@@ -46,7 +46,10 @@ func TestTheEndsOfOldContentStayWhereTheyAre(t *testing.T) {
 }
 
 func TestAnInsertionChangesAFewChunks(t *testing.T) {
-	const size = 64 << 20
+	size := 64 << 20
+	if testing.Short() {
+		size = 16 << 20
+	}
 	data := noise(2, size+1<<20)
 	c := newChunker(t, 1, Params{})
 	known := map[[32]byte]bool{}

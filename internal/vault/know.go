@@ -130,10 +130,10 @@ func (s *Store) learnIndex(ctx context.Context, name string, wanted map[table.Na
 	if err != nil {
 		return err
 	}
-	signer, ok := s.keys.packSigner(h.Signer)
-	if !ok {
+	if !s.keys.mayIndex(h.Signer) {
 		return seal.ErrSigner
 	}
+	signer, _ := s.keys.packSigner(h.Signer)
 	for p, err := range table.DecodeIndex(body) {
 		if err != nil {
 			return err
@@ -149,6 +149,13 @@ func (s *Store) learnIndex(ctx context.Context, name string, wanted map[table.Na
 		delete(wanted, p.Name)
 	}
 	return nil
+}
+
+// mayIndex reports whether an index object by this signer is believed: that of an admin or a full client. A put-only client could say of
+// a pack that is not its own that nothing of use is in it; its packs are asked themselves, and it writes no index objects.
+func (k *keyring) mayIndex(id seal.SignerID) bool {
+	c := k.clients[id]
+	return k.adminKey(id) != nil || c != nil && c.Kind == kindFull
 }
 
 // mayWrite reports whether a signer may speak for these domains.
@@ -221,6 +228,9 @@ func newIndexer(s *Store, session *seal.Session, signer *seal.Signer) *indexer {
 
 // add enters a pack that was stored.
 func (x *indexer) add(ctx context.Context, p table.Pack) error {
+	if !x.store.keys.mayIndex(x.signer.ID()) {
+		return nil
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.packs = append(x.packs, p)
