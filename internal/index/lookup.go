@@ -40,6 +40,20 @@ func (s *Set) Lookup(domain table.Domain, id varve.ChunkID) (place Place, found 
 	return place, found && err == nil, err
 }
 
+// Holder returns a pack that has a chunk of domain, which costs less than all of its place; false where none is known. Errors match
+// varve.ErrDamaged.
+func (s *Set) Holder(domain table.Domain, id varve.ChunkID) (pack table.Name, found bool, err error) {
+	err = s.guarded(func() {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		var at live
+		if _, at, found = s.first(domain, &id); found {
+			pack = at.pack.name
+		}
+	})
+	return pack, found && err == nil, err
+}
+
 // Has reports whether a chunk of domain has a place. Errors match varve.ErrDamaged.
 func (s *Set) Has(domain table.Domain, id varve.ChunkID) (found bool, err error) {
 	err = s.guarded(func() {

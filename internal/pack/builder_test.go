@@ -135,7 +135,7 @@ func TestAPackIsFullWhenItsTableIs(t *testing.T) {
 	t.Parallel()
 	w := theWorld(t)
 	bundle := w.writer.NewBundle(table.ContentGroup)
-	for i := range table.MaxBlobChunks {
+	for i := range BundleChunks {
 		if err := bundle.Add(varve.ChunkID{byte(i), byte(i >> 8)}, table.Content, []byte{byte(i)}); err != nil {
 			t.Fatal(err)
 		}

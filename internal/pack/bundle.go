@@ -16,6 +16,9 @@ const BundleSize = 1<<20 - 8<<10
 // frameSpare is by how many bytes a frame of zstd is longer than a blob that does not compress, at most.
 const frameSpare = 1 << 10
 
+// BundleChunks is how many chunks a blob holds at most. The format allows more; whoever looks for one chunk has to count those before it.
+const BundleChunks = 512
+
 // Sealed is a blob ready for a pack.
 type Sealed struct {
 	// Data is the sealed blob.
@@ -60,12 +63,12 @@ func (w *Writer) NewBundle(group table.Group) *Bundle {
 func (b *Bundle) Len() int { return len(b.plain) }
 
 // Fits reports whether a chunk of n bytes may be added. An empty bundle takes any chunk; one that holds something, only what leaves
-// it within BundleSize and table.MaxBlobChunks.
+// it within BundleSize and BundleChunks.
 func (b *Bundle) Fits(n int) bool {
 	if len(b.chunks) == 0 {
 		return n <= table.MaxChunk
 	}
-	return len(b.chunks) < table.MaxBlobChunks && n <= BundleSize-len(b.plain)
+	return len(b.chunks) < BundleChunks && n <= BundleSize-len(b.plain)
 }
 
 // Room returns n bytes behind what the bundle holds, for a chunk to be read into. Add copies nothing where it is given these bytes,

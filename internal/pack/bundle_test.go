@@ -30,13 +30,13 @@ func TestABundleTakesSmallChunksTogetherAndALargeOneAlone(t *testing.T) {
 		t.Error("something fits beside the largest chunk")
 	}
 	b.Reset()
-	for range table.MaxBlobChunks {
+	for range BundleChunks {
 		if err := b.Add(varve.ChunkID{}, table.Content, []byte{1}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if b.Fits(1) {
-		t.Error("a bundle takes more chunks than a blob may have")
+		t.Error("a bundle takes more chunks than BundleChunks")
 	}
 }
 

@@ -119,8 +119,7 @@ func (s *Store) openBlob(ctx context.Context, at *index.Place) ([]byte, error) {
 // find returns a pack that has a chunk; false where none is known.
 func (s *Store) find(ctx context.Context, domain seal.SignerID, id varve.ChunkID) (name table.Name, ok bool, err error) {
 	err = s.ask(ctx, func() error {
-		at, found, err := s.index.Lookup(table.Domain(domain), id)
-		name, ok = at.Pack, found
+		name, ok, err = s.index.Holder(table.Domain(domain), id)
 		return err
 	})
 	return name, ok, err
