@@ -180,16 +180,21 @@ func zstdBomb() ([]byte, error) {
 
 func TestASmallTableTakesOneRequestAndALargeOneTwo(t *testing.T) {
 	w := theWorld(t)
-	for chunks, want := range map[int]int{10: 1, 4000: 2} {
-		bundle := w.writer.NewBundle(table.ContentGroup)
-		for i := range chunks {
-			if err := bundle.Add(varve.ChunkID(noise(uint64(i), 32)), table.Content, []byte{1}); err != nil {
+	for blobs, want := range map[int]int{1: 1, 8: 2} {
+		var s shelf
+		b := w.writer.NewBuilder(s.put)
+		for n := range blobs {
+			bundle := w.writer.NewBundle(table.ContentGroup)
+			for i := range BundleChunks {
+				if err := bundle.Add(varve.ChunkID(noise(uint64(n*BundleChunks+i), 32)), table.Content, []byte{1}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := b.Add(t.Context(), bundle.Seal()); err != nil {
 				t.Fatal(err)
 			}
 		}
-		var s shelf
-		b := w.writer.NewBuilder(s.put)
-		if err := errors.Join(b.Add(t.Context(), bundle.Seal()), b.Finish(t.Context())); err != nil {
+		if err := b.Finish(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		p, requests := s.packs[0], 0
@@ -197,8 +202,8 @@ func TestASmallTableTakesOneRequestAndALargeOneTwo(t *testing.T) {
 			requests++
 			return In(p.data)(ctx, off, n)
 		})
-		if err != nil || requests != want || len(read.Blobs[0].Chunks) != chunks {
-			t.Errorf("%d chunks: %d requests, %v", chunks, requests, err)
+		if err != nil || requests != want || len(read.Blobs) != blobs {
+			t.Errorf("%d blobs: %d requests, %v", blobs, requests, err)
 		}
 	}
 }
