@@ -23,7 +23,7 @@ const (
 type Put func(ctx context.Context, p table.Pack, data []byte) error
 
 // Builder fills packs with blobs. Several goroutines may use it. Its memory is at most table.MaxPack for each of two packs being
-// filled and for each pack being put, of which each goroutine has two at most.
+// filled, and for each being put; no more are begun while so many are put that this makes three.
 type Builder struct {
 	writer  *Writer
 	session []byte
@@ -32,12 +32,16 @@ type Builder struct {
 	mu     sync.Mutex
 	open   []*filling
 	spare  [][]byte // of capacity table.MaxPack
+	used   int      // buffers that are not spare
+	freed  sync.Cond
 	failed error
 }
 
 // NewBuilder returns a builder that gives finished packs to put.
 func (w *Writer) NewBuilder(put Put) *Builder {
-	return &Builder{writer: w, session: w.session(), put: put}
+	b := &Builder{writer: w, session: w.session(), put: put}
+	b.freed.L = &b.mu
+	return b
 }
 
 // Add copies s into a pack, and puts the packs that are full then before it returns. Once an error was returned, all calls fail: what
@@ -46,8 +50,12 @@ func (b *Builder) Add(ctx context.Context, s Sealed) error {
 	if err := check(&s); err != nil {
 		return err
 	}
-	full, err := b.place(&s)
-	return errors.Join(err, b.putAll(ctx, full, false))
+	for {
+		full, placed, err := b.place(&s)
+		if err = errors.Join(err, b.putAll(ctx, full, false)); placed || err != nil {
+			return err
+		}
+	}
 }
 
 // Finish puts the packs that are not full. It is called after all calls of Add have returned; then more may be added.
@@ -72,26 +80,35 @@ func check(s *Sealed) error {
 	return nil
 }
 
-// place copies s into the pack that it fills best, and returns the packs that are full then and no longer open.
-func (b *Builder) place(s *Sealed) (full []*filling, err error) {
+// place copies s into the pack that it fills best, and returns the packs that are full then and no longer open. Where they have to be put
+// first, it has not placed s yet.
+func (b *Builder) place(s *Sealed) (full []*filling, placed bool, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.failed != nil {
-		return nil, b.failed
-	}
 	at := b.best(s)
-	if at < 0 && len(b.open) == openPacks {
-		full = append(full, b.close(b.fullest()))
+	for ; at < 0; at = b.best(s) {
+		switch {
+		case b.failed != nil:
+			return nil, false, b.failed
+		case len(b.open) == openPacks:
+			return []*filling{b.close(b.fullest())}, false, nil
+		case b.used <= openPacks:
+			b.open = append(b.open, newFilling(b.buffer(), b.session))
+			if b.best(s) < 0 {
+				return nil, false, fmt.Errorf("pack blob %s: does not fit an empty pack", s.Blob.ID)
+			}
+		default:
+			b.freed.Wait()
+		}
 	}
-	if at < 0 {
-		at = len(b.open)
-		b.open = append(b.open, newFilling(b.buffer(), b.session))
+	if b.failed != nil {
+		return nil, false, b.failed
 	}
 	b.open[at].add(s)
 	if b.open[at].free() < leftOver {
 		full = append(full, b.close(at))
 	}
-	return full, nil
+	return full, true, nil
 }
 
 // best returns the place of the open pack that has least room left with s in it; negative where s fits none.
@@ -125,6 +142,7 @@ func (b *Builder) close(at int) *filling {
 
 // buffer returns a buffer for a pack.
 func (b *Builder) buffer() []byte {
+	b.used++
 	if n := len(b.spare); n > 0 {
 		buf := b.spare[n-1]
 		b.spare = b.spare[:n-1]
@@ -145,7 +163,9 @@ func (b *Builder) putAll(ctx context.Context, packs []*filling, last bool) error
 	defer b.mu.Unlock()
 	for _, f := range packs {
 		b.spare = append(b.spare, f.data[:0])
+		b.used--
 	}
+	b.freed.Broadcast()
 	if err != nil && b.failed == nil {
 		b.failed = err
 	}

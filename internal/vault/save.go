@@ -47,7 +47,7 @@ func (s *Store) save(ctx context.Context, src varve.Source, opts varve.SaveOptio
 	defer func() { err = errors.Join(err, lease.Close()) }()
 	for try := 1; ; try++ {
 		snap, err = s.attempt(ctx, src, opts)
-		if !errors.Is(err, gc.ErrLost) || try == maxAttempts {
+		if !errors.Is(err, gc.ErrLost) && !errors.Is(err, gc.ErrTombed) || try == maxAttempts {
 			return snap, err
 		}
 		if err := s.refresh(ctx); err != nil {
