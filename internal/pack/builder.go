@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -148,7 +149,9 @@ func (b *Builder) buffer() []byte {
 		b.spare = b.spare[:n-1]
 		return buf
 	}
-	return make([]byte, 0, table.MaxPack)
+	buf, free := newBuffer()
+	runtime.AddCleanup(b, func(free func()) { free() }, free)
+	return buf
 }
 
 // putAll finishes and puts packs, and takes their buffers back. The first error is that of the builder from then on.

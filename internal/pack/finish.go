@@ -19,16 +19,20 @@ func (w *Writer) finish(f *filling, last bool) (table.Pack, []byte, error) {
 	if err != nil {
 		return table.Pack{}, nil, fmt.Errorf("finish pack: %w", err)
 	}
-	end := len(f.data)
-	size := packSize(end+len(sealed)+footerSize, last)
-	at := size - footerSize - len(sealed)
+	data := w.close(f, sealed, packSize(len(f.data)+len(sealed)+footerSize, last))
+	p := f.pack
+	p.Name, p.Size, p.Signer = sha256.Sum256(data), uint32(len(data)), table.Domain(w.Signer.ID())
+	return p, data, nil
+}
+
+// close returns the bytes of f, whose table is sealed, as a pack of size bytes; they stand in the buffer of f.
+func (w *Writer) close(f *filling, sealed []byte, size int) []byte {
+	end, at := len(f.data), size-footerSize-len(sealed)
 	data := f.data[:size]
 	rand.Read(data[end:at])
 	copy(data[at:], sealed)
 	w.putFooter(data[size-footerSize:], sealed, uint64(at))
-	p := f.pack
-	p.Name, p.Size, p.Signer = sha256.Sum256(data), uint32(size), table.Domain(w.Signer.ID())
-	return p, data, nil
+	return data
 }
 
 // packSize returns how long a pack becomes that holds n bytes, padding aside.
