@@ -26,12 +26,13 @@ type base interface {
 
 // seek finds out whether the content of j's entry is known.
 func (v *save) seek(j *job) {
-	e := j.entry
-	known, err := v.base.Seek(e)
-	if err != nil { // what cannot be read of a base is read from the source instead
-		v.report(varve.Event{Kind: varve.Damage, Path: e.Path, Err: err})
-		v.base = nothing{}
-		return
+	e, known := j.entry, false
+	if !v.blind {
+		var err error
+		if known, err = v.base.Seek(e); err != nil { // what cannot be read of a base is read from the source instead
+			v.report(varve.Event{Kind: varve.Damage, Path: e.Path, Err: err})
+			v.blind = true
+		}
 	}
 	// A source that knows its digests is a snapshot. A file of one chunk needs no base.
 	j.known = known || e.Digest != varve.Digest{} && place.StreamLen(e) <= maxSingle

@@ -65,6 +65,7 @@ type save struct {
 	snap  varve.Snapshot
 
 	base    base
+	blind   bool // the base cannot be read
 	intake  *intake
 	entries *manifest.Writer
 	firsts  map[string]*varve.Entry // what later hard links take over from the first one

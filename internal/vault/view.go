@@ -75,8 +75,18 @@ func (v *view) Close() error { return nil }
 
 // Open opens the content of e, whose chunks are read as the file is.
 func (v *view) Open(ctx context.Context, e varve.Entry) (varve.File, error) {
-	next, stop := iter.Pull2(chunksOf(ctx, &e, v.list))
-	return &storedFile{ctx: ctx, view: v, entry: e, next: next, stop: stop}, nil
+	f := &storedFile{ctx: ctx, view: v, entry: e, stop: func() {}}
+	if len(e.Chunks) > 0 {
+		f.next, f.stop = iter.Pull2(chunksOf(ctx, &e, v.list))
+		return f, nil
+	}
+	left := e.Digest != varve.Digest{}
+	f.next = func() (chunkRef, error, bool) {
+		more := left
+		left = false
+		return chunkRef{digest.ClassContent, e.Digest}, nil, more
+	}
+	return f, nil
 }
 
 // storedFile is the content of a stored file.
