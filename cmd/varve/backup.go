@@ -148,7 +148,7 @@ func (b *backup) save(ctx context.Context, place *location.Place, job *job, opti
 	if err = errors.Join(err, src.Close()); err != nil {
 		return err
 	}
-	r.summary(snap, a.witnessOf(ctx, place, snap.ID))
+	r.summary(snap, a.witnessOf(ctx, place, snap))
 	return incomplete(snap)
 }
 

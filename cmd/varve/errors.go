@@ -111,6 +111,7 @@ func exitCode(ctx context.Context, err error) int {
 		{errIncomplete, exitIncomplete},
 		{errGaps, exitRestoreGaps},
 		{errOwners, exitRestoreGaps},
+		{vault.ErrWitness, exitDamaged},
 		{varve.ErrDamaged, exitDamaged},
 	} {
 		if errors.Is(err, c.sentinel) {
@@ -130,6 +131,8 @@ func hint(err error) string {
 		{errUsage, "varve help COMMAND explains the arguments"},
 		{varve.ErrNoStore, "is it a disk that is not mounted? To make a new store there, run varve init STORE, or backup with --init"},
 		{vault.ErrLocked, "give --passphrase-file, --passphrase-command or --key, or run it on a terminal, which is asked"},
+		{vault.ErrWitness, "do not trust this storage: snapshots are missing, or it is another vault than the one that the words are from"},
+		{vault.ErrPruned, "a copy of it may be in another store: varve copy"},
 		{vault.ErrNoKey, "varve key list tells the names"},
 		{vault.ErrLastKey, "add another one first: varve key add"},
 		{vault.ErrKey, "--key FILE takes a key file, or the recovery sheet typed into a file"},

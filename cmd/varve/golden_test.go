@@ -150,3 +150,53 @@ func TestJSONIsAsRecorded(t *testing.T) {
 	step(exitUsage, "forget")
 	same(t, "testdata/json.txt", log.String())
 }
+
+func TestJSONOfVaultsIsAsRecorded(t *testing.T) {
+	dir, store := source(t)
+	work := filepath.Dir(dir)
+	pass := filepath.Join(work, "pass")
+	if err := os.WriteFile(pass, []byte("correct horse\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
+	var log bytes.Buffer
+	step := func(args ...string) {
+		a, out, errs := testApp()
+		a.now = func() time.Time { return now }
+		if code := run(t.Context(), a, append(args, "--json", "--passphrase-file", pass, "-s", store)); code != exitGood {
+			t.Fatalf("varve %v: exit code %d; it printed:\n%s%s", args, code, out, errs)
+		}
+		log.WriteString(sealed(scrubbed("$ varve "+strings.Join(args, " ")+"\n"+out.String()+errs.String(), work)))
+		now = now.Add(time.Hour)
+	}
+	step("init", "--kind", "vault")
+	step("backup", dir, "--series", "s")
+	step("backup", dir, "--series", "s")
+	step("snapshots", "--witness")
+	step("key", "add", "--put-only", "web")
+	step("key", "add", "--maintenance", "pruner", "--new-passphrase-file", pass)
+	step("key", "list")
+	step("key", "remove", "web")
+	step("key", "export", "-o", filepath.Join(work, "sheet"))
+	step("forget", "2B")
+	step("snapshots", "--forgotten")
+	step("prune", "-n")
+	step("unforget", "latest")
+	step("stats", "latest")
+	step("verify", "--repair")
+	step("key", "rotate", "--new-passphrase-file", pass)
+	same(t, "testdata/json_vault.txt", log.String())
+}
+
+// sealed returns JSON of a vault with what differs from run to run replaced.
+func sealed(text string) string {
+	for pattern, with := range map[string]string{
+		`"(recovery|key)":"[^"]*"`: `"$1":"SECRET"`,
+		`[a-z]{5}(-[a-z]{5}){3}`:   `WORDS`,
+		`"(bytes_freed|bytes|stored|stored_bytes|index_bytes|freed)":[0-9]+`: `"$1":1`,
+		`"compression":[0-9.]+`: `"compression":1`,
+	} {
+		text = regexp.MustCompile(pattern).ReplaceAllString(text, with)
+	}
+	return text
+}

@@ -10,6 +10,8 @@ import (
 
 	"varve"
 	"varve/internal/restore"
+	"varve/internal/seal"
+	"varve/internal/vault"
 )
 
 func TestOnlyTheFirstWarningsOfAKindArePrinted(t *testing.T) {
@@ -107,6 +109,10 @@ func TestEveryKindOfErrorHasItsCode(t *testing.T) {
 		{usagef("x"), exitUsage},
 		{usage(fmt.Errorf("x: %w", varve.ErrDamaged)), exitUsage},
 		{errGuarded, exitFailed},
+		{fmt.Errorf("open: %w", vault.ErrLocked), exitWrongKey},
+		{&seal.KeyError{Needs: seal.RestoreKey, Generation: 1}, exitWrongKey},
+		{treeError{"prune", "/store", "nothing"}, exitFailed},
+		{errStopped, exitInterrupted},
 	} {
 		if got := exitCode(t.Context(), c.err); got != c.code {
 			t.Errorf("%v: exit code %d, want %d", c.err, got, c.code)

@@ -96,17 +96,32 @@ func (l *listing) present(ctx context.Context, p *location.Place) (*catalog, []r
 	if err != nil {
 		return nil, nil, err
 	}
-	var words map[varve.SnapshotID]string
-	if l.witness {
-		if words, err = witnesses(ctx, p); err != nil {
-			return nil, nil, err
-		}
-	}
 	rows := make([]row, len(c.list))
 	for i, s := range c.list {
-		rows[i] = row{Snapshot: lists(s), Witness: words[s.ID]}
+		rows[i] = row{Snapshot: lists(s)}
 	}
-	return c, rows, nil
+	if l.witness {
+		err = bearWitness(ctx, p, rows)
+	}
+	return c, rows, err
+}
+
+// bearWitness gives the newest of each series its words.
+func bearWitness(ctx context.Context, p *location.Place, rows []row) error {
+	words, err := witnesses(ctx, p)
+	if err != nil {
+		return err
+	}
+	last := map[string]int{}
+	for i, r := range rows {
+		if j, met := last[r.Series]; !met || rows[j].Seq < r.Seq {
+			last[r.Series] = i
+		}
+	}
+	for series, i := range last {
+		rows[i].Witness = words[series]
+	}
+	return nil
 }
 
 // gone lists the snapshots that were forgotten and are not pruned yet.

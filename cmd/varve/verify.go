@@ -41,7 +41,7 @@ damaged is printed, and the exit code is 4.`,
 	flags.BoolVar(&v.options.StructureOnly, "structure", false, "do not read the content of files")
 	flags.Var(parsed(&v.options.Subset, "PERCENT", parseSubset), "subset", "read this share of the content only, what was not read for the longest time first (vault)")
 	flags.BoolVar(&v.repair, "repair", false, "first rebuild the index from the packs (vault)")
-	flags.StringVar(&v.witness, "witness", "", "first check that the snapshot is there that these `WORDS` were printed for (vault)")
+	flags.Var(parsed(&v.witness, "WORDS", parseWitness), "witness", "first check that the snapshot is there that these WORDS were printed for (vault)")
 	v.filter.add(c)
 	return c
 }

@@ -50,19 +50,33 @@ func (c *catalog) read(ctx context.Context) (*records, error) {
 		return nil, err
 	}
 	r.seen = heads
-	r.faults = append(r.faults, r.withheld()...)
+	r.faults = append(r.faults, asErrors(r.absent())...)
 	if c.store.keys.admin == nil {
 		return r, nil
 	}
 	return r, c.store.local.writeHeads(r)
 }
 
-// withheld returns what should be there and is not: records that this machine saw earlier, and those that others refer to.
-func (r *records) withheld() (faults []error) {
+// absence is an object that is not there, or not what it was.
+type absence struct {
+	name string
+	err  error // matches varve.ErrDamaged
+}
+
+func asErrors(list []absence) []error {
+	errs := make([]error, len(list))
+	for i := range list {
+		errs[i] = list[i].err
+	}
+	return errs
+}
+
+// absent returns what should be there and is not: records that this machine saw earlier, and those that others refer to.
+func (r *records) absent() (list []absence) {
 	missing := func(name, series, why string) {
 		if name != "" && r.byName[name] == nil && !r.tombs[name] {
-			faults = append(faults, fmt.Errorf("series %s: record %s is missing, %s: the storage lost it or holds it back: %w", series, name,
-				why, varve.ErrDamaged))
+			list = append(list, absence{name, fmt.Errorf("series %s: record %s is missing, %s: the storage lost it or holds it back: %w",
+				series, name, why, varve.ErrDamaged)})
 		}
 	}
 	for series, h := range r.seen {
@@ -77,7 +91,7 @@ func (r *records) withheld() (faults []error) {
 			missing(name, rec.snap.Series, "which "+rec.snap.ID.String()+" names")
 		}
 	}
-	return faults
+	return list
 }
 
 // heads is the newest record that this machine saw of each series.

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -118,6 +117,13 @@ func (s *Store) protocol() *gc.Protocol {
 		Ignored: func(name string, err error) { s.opts.Warn(fmt.Errorf("%s: %w", name, err)) }}
 }
 
+// cleaner returns flag and seal for who removes things: it may give up what is kept for a full storage.
+func (s *Store) cleaner() *gc.Protocol {
+	p := s.protocol()
+	p.MakeRoom = s.makeRoom
+	return p
+}
+
 // codec makes and reads the records of the protocol.
 type codec Store
 
@@ -127,26 +133,29 @@ func (c *codec) store() *Store { return (*Store)(c) }
 
 // Read says what an object under snapshots/ or locks/ is about.
 func (c *codec) Read(name string, data []byte) (gc.Record, error) {
-	s := c.store()
-	p, err := s.parseRecord(name, data)
-	switch {
-	case errors.Is(err, seal.ErrSigner):
-		return gc.Record{}, fmt.Errorf("%w: %w", gc.ErrForeign, err)
-	case err != nil:
+	p, err := c.store().parse(name, data)
+	if err != nil {
 		return gc.Record{}, err
-	case p.record != nil:
-		return gc.Record{Kind: gc.Snapshot}, nil
-	case p.tomb != nil:
-		return gc.Record{Kind: gc.Tomb, Snap: p.tomb.Snap}, nil
-	case p.condemn != nil:
-		return gc.Record{Kind: gc.Condemn, Names: p.condemn.Names}, nil
 	}
-	return gc.Record{Kind: gc.Seal, Snap: p.seals}, nil
+	by := ""
+	if c.keys.adminKey(p.signer) == nil {
+		by = p.signer.String()
+	}
+	switch {
+	case p.record != nil:
+		return gc.Record{Kind: gc.Snapshot, By: by}, nil
+	case p.tomb != nil:
+		return gc.Record{Kind: gc.Tomb, By: by, Snap: p.tomb.Snap}, nil
+	case p.condemn != nil:
+		return gc.Record{Kind: gc.Condemn, By: by, Names: p.condemn.Names}, nil
+	}
+	return gc.Record{Kind: gc.Seal, By: by, Snap: p.seals}, nil
 }
 
+// Seal signs as an admin where it can: the record may be an admin's, or that of another client who went silent.
 func (c *codec) Seal(snap string) ([]byte, error) {
 	by := c.keys.admin
-	if c.keys.own != nil {
+	if by == nil && c.keys.own != nil {
 		by = c.keys.own.Signer()
 	}
 	return c.signed(seal.KindSeal, by, &sealBody{Snap: snap})

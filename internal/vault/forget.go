@@ -44,7 +44,7 @@ func (s *Store) forget(ctx context.Context, ids []varve.SnapshotID) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := s.protocol().Forget(ctx, rec.name); err != nil {
+		if err := s.cleaner().Forget(ctx, rec.name); err != nil {
 			return fmt.Errorf("%s: %w", rec.snap.ID.Short(), err)
 		}
 	}
@@ -112,7 +112,7 @@ func (s *Store) unforget(ctx context.Context, id varve.SnapshotID) error {
 	list := r.forgotten()
 	i := slices.IndexFunc(list, func(rec *record) bool { return rec.snap.ID == id })
 	if i < 0 {
-		return varve.ErrNoSnapshot
+		return r.unknown()
 	}
 	if err := s.refresh(ctx); err != nil {
 		return err
@@ -135,6 +135,16 @@ func (s *Store) unforget(ctx context.Context, id varve.SnapshotID) error {
 		err = fmt.Errorf("%w: %w", ErrPruned, err)
 	}
 	return err
+}
+
+// unknown says why there is no forgotten snapshot with an ID: the records of those that were pruned are gone, and only their tombs are left.
+func (r *records) unknown() error {
+	for name := range r.tombs {
+		if r.byName[name] == nil {
+			return fmt.Errorf("%w, or %w", varve.ErrNoSnapshot, ErrPruned)
+		}
+	}
+	return varve.ErrNoSnapshot
 }
 
 // needsOf returns the packs that a snapshot relies on. ErrPruned where a chunk is in none.

@@ -58,6 +58,9 @@ func initVault(ctx context.Context, b varve.Backend, opts InitOptions) (key seal
 			return key, err
 		}
 	}
+	if err := k.putReserve(ctx, b); err != nil {
+		return key, err
+	}
 	// The config comes last: with it the vault exists.
 	if err := b.Put(ctx, configName, text); err != nil {
 		return key, err

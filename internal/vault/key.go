@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -202,10 +203,19 @@ func (s *Store) rotate(ctx context.Context, name string, recipients []seal.Recip
 
 // reload reads the keyring again.
 func (s *Store) reload(ctx context.Context) error {
+	k, err := s.freshKeys(ctx)
+	if err == nil {
+		s.useKeys(k)
+	}
+	return err
+}
+
+// freshKeys returns the keyring as it is now.
+func (s *Store) freshKeys(ctx context.Context) (*keyring, error) {
 	k := newKeyring(s.keys.vault, s.keys.publics[0])
 	generations, err := k.load(ctx, s.backend, func(name string, err error) { s.opts.Warn(fmt.Errorf("%s: %w", name, err)) })
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if s.keys.root != nil {
 		err = k.take(seal.RestoreKey, s.keys.root.Secret(), generations)
@@ -215,9 +225,18 @@ func (s *Store) reload(ctx context.Context) error {
 	if err == nil {
 		err = k.openClients()
 	}
-	if err == nil {
-		s.keys = k
-		s.packs.Opener, s.packs.Signers = k.opener, k.packSigner
-	}
-	return err
+	return k, err
+}
+
+// useKeys makes k the keyring. Nobody else uses the Store meanwhile.
+func (s *Store) useKeys(k *keyring) {
+	s.keys = k
+	s.packs.Opener, s.packs.Signers = k.opener, k.packSigner
+}
+
+// alike reports whether two keyrings know the same keys, clients and removals.
+func (k *keyring) alike(o *keyring) bool {
+	return slices.EqualFunc(k.publics, o.publics, seal.Publics.Equal) &&
+		maps.EqualFunc(k.clients, o.clients, func(a, b *client) bool { return a.object == b.object }) &&
+		maps.EqualFunc(k.removed, o.removed, func(a, b *removal) bool { return slices.Equal(a.Snaps, b.Snaps) })
 }

@@ -1,14 +1,17 @@
 package vault
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"varve"
 	"varve/internal/backend"
@@ -37,10 +40,10 @@ func (s *Store) refresh(ctx context.Context) error {
 func (s *Store) learnLocked(ctx context.Context) error {
 	packs, err := backend.Objects(ctx, s.backend, backend.Data)
 	if err == nil {
-		err = s.learn(ctx, packs)
+		err = s.learn(ctx, packs, s.shunned)
 	}
 	if errors.Is(err, varve.ErrDamaged) { // a file of the local index, which is left out now
-		err = s.learn(ctx, packs)
+		err = s.learn(ctx, packs, s.shunned)
 	}
 	if err != nil {
 		return fmt.Errorf("find out what is in the vault: %w", err)
@@ -49,16 +52,16 @@ func (s *Store) learnLocked(ctx context.Context) error {
 	return nil
 }
 
-// learn makes the index know exactly these packs: from index objects, else from the packs themselves. What cannot be read of a pack is
-// told, and nothing in it is known. A put-only client knows what it stored itself alone.
-func (s *Store) learn(ctx context.Context, packs []varve.Object) error {
+// learn makes the index know exactly these packs but some: from index objects, else from the packs themselves. What cannot be read of a pack
+// is told, and nothing in it is known. A put-only client knows what it stored itself alone.
+func (s *Store) learn(ctx context.Context, packs []varve.Object, but map[table.Name]bool) error {
 	listed := make(map[table.Name]int64, len(packs))
 	for _, o := range packs {
 		_, sum, err := backend.Parse(o.Name)
 		if err != nil {
 			continue
 		}
-		if name := table.Name(sum); !s.shunned[name] {
+		if name := table.Name(sum); !but[name] {
 			listed[name] = o.Size
 		}
 	}
@@ -163,22 +166,47 @@ func mayWrite(signer pack.Signer, id seal.SignerID, domains []table.Domain) bool
 	return signer.Admin || !slices.ContainsFunc(domains, func(d table.Domain) bool { return d != table.Domain(id) })
 }
 
-// learnTables learns packs from themselves.
+// learnTables learns packs from themselves, several at once.
 func (s *Store) learnTables(ctx context.Context, wanted map[table.Name]int64) error {
-	for name, size := range wanted {
-		p, err := s.readTable(ctx, name, size)
+	names := slices.SortedFunc(maps.Keys(wanted), func(a, b table.Name) int { return bytes.Compare(a[:], b[:]) })
+	return together(ctx, s.opts.workers(), len(names), func(i int) error {
+		name := names[i]
+		p, err := s.readTable(ctx, name, wanted[name])
 		switch {
+		case isGone(err): // deleted since it was listed
+			return nil
 		case isDamage(err) || errors.Is(err, seal.ErrSigner):
 			s.opts.Warn(fmt.Errorf("%s: %w", backend.Data.Name(name), err))
+			return nil
 		case err != nil:
 			return fmt.Errorf("%s: %w", backend.Data.Name(name), err)
-		default:
-			if err := s.index.Add(&p); err != nil {
-				return err
-			}
 		}
+		return s.index.Add(&p)
+	})
+}
+
+// together calls do with the numbers below n, on several goroutines, until one of them fails or ctx ends.
+func together(ctx context.Context, workers, n int, do func(i int) error) error {
+	var next atomic.Int64
+	var once sync.Once
+	var fail error
+	var wg sync.WaitGroup
+	for range min(workers, n) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				err := ctx.Err()
+				if err == nil {
+					err = do(int(i))
+				}
+				if err != nil {
+					once.Do(func() { fail = err })
+					next.Store(int64(n))
+				}
+			}
+		})
 	}
-	return nil
+	wg.Wait()
+	return fail
 }
 
 // readTable reads the table of a pack from its tail.
@@ -216,14 +244,15 @@ type indexer struct {
 
 	mu    sync.Mutex
 	packs []table.Pack
-	size  int // of their tables, about, in bytes
+	size  int             // of their tables, about, in bytes
+	names map[string]bool // of the index objects written
 }
 
 // maxIndexed is about how large the tables in one index object are together, in bytes.
 const maxIndexed = 8 << 20
 
 func newIndexer(s *Store, session *seal.Session, signer *seal.Signer) *indexer {
-	return &indexer{store: s, session: session, signer: signer}
+	return &indexer{store: s, session: session, signer: signer, names: map[string]bool{}}
 }
 
 // add enters a pack that was stored.
@@ -261,7 +290,10 @@ func (x *indexer) write(ctx context.Context) error {
 		return err
 	}
 	x.packs, x.size = nil, 0
-	_, err = backend.Save(ctx, x.store.backend, backend.Index, data)
+	name, err := backend.Save(ctx, x.store.backend, backend.Index, data)
+	if err == nil {
+		x.names[name] = true
+	}
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"varve"
 	"varve/internal/backend"
+	"varve/internal/gc"
 	"varve/internal/manifest"
 	"varve/internal/seal"
 )
@@ -64,6 +65,7 @@ type records struct {
 	tombs  map[string]bool // of all records, gone or not
 	seen   heads           // what this machine saw earlier
 	faults []error         // what is damaged; matches varve.ErrDamaged
+	hurt   []absence       // objects among the faults that may have been records of this vault
 }
 
 // find returns the valid record with an ID; nil where there is none. Of several, as they come from forgetting and bringing back at the same
@@ -157,8 +159,12 @@ func (s *Store) readRecords(ctx context.Context) (*records, error) {
 		switch {
 		case isGone(err): // deleted since it was listed
 			continue
-		case isDamage(err) || errors.Is(err, seal.ErrSigner):
-			r.faults = append(r.faults, fmt.Errorf("%s: %w: %w", o.Name, varve.ErrDamaged, err))
+		case isDamage(err) || errors.Is(err, gc.ErrForeign):
+			err = fmt.Errorf("%s: %w: %w", o.Name, varve.ErrDamaged, err)
+			r.faults = append(r.faults, err)
+			if !errors.Is(err, gc.ErrForeign) {
+				r.hurt = append(r.hurt, absence{o.Name, err})
+			}
 			continue
 		case err != nil:
 			return nil, fmt.Errorf("%s: %w", o.Name, err)
@@ -207,18 +213,34 @@ func (s *Store) readRecord(ctx context.Context, name string) (parsed, error) {
 	if err != nil {
 		return parsed{}, err
 	}
-	p, err := s.parseRecord(name, data)
+	return s.parse(name, data)
+}
+
+// parse says what an object under snapshots/ or locks/ is, whose bytes hash to its name. The error matches gc.ErrForeign where nobody has
+// written it who may write records: what is no record is no loss, whoever can put objects could put it there.
+func (s *Store) parse(name string, data []byte) (parsed, error) {
+	if p, ok := s.catalog.known(name); ok {
+		return p, nil
+	}
+	h, body, err := seal.VerifyObject(s.keys.vault, data, s.keys.signers)
+	if isDamage(err) || errors.Is(err, seal.ErrSigner) {
+		return parsed{}, fmt.Errorf("%w: %w", gc.ErrForeign, err)
+	}
+	if err != nil {
+		return parsed{}, err
+	}
+	p, err := s.parseRecord(name, h, body, data)
+	if isDamage(err) && s.keys.adminKey(h.Signer) == nil {
+		err = fmt.Errorf("%w: %w", gc.ErrForeign, err)
+	}
 	if err == nil {
 		s.catalog.keep(name, p)
 	}
 	return p, err
 }
 
-func (s *Store) parseRecord(name string, data []byte) (p parsed, err error) {
-	h, body, err := seal.VerifyObject(s.keys.vault, data, s.keys.signers)
-	if err != nil {
-		return p, err
-	}
+// parseRecord says what a verified object is: data, of which body is a part.
+func (s *Store) parseRecord(name string, h seal.Header, body, data []byte) (p parsed, err error) {
 	p.signer = h.Signer
 	switch h.Kind {
 	case seal.KindSnapshot:
@@ -259,7 +281,7 @@ func (s *Store) openRecord(r *record, data []byte) error {
 // fill completes r from what its body says.
 func (s *Store) fill(r *record, b *snapBody) error {
 	if r.signer != b.Domain && s.keys.adminKey(r.signer) == nil {
-		return fmt.Errorf("a record of another client's domain: %w", seal.ErrSigner)
+		return fmt.Errorf("a record of another client's domain: %w: %w", gc.ErrForeign, seal.ErrSigner)
 	}
 	snap, err := manifest.DecodeRecord(b.Snapshot)
 	if err != nil {
