@@ -13,7 +13,7 @@ import (
 // ours is varve.
 type ours struct {
 	binary string
-	vault  bool // its store is a vault, opened with a passphrase
+	vault  bool // its store is a vault, opened with its restore key, as where nobody is asked for a passphrase
 }
 
 func (o ours) name() string {
@@ -35,16 +35,23 @@ func (o ours) command(p post, args ...string) command {
 	if !o.vault {
 		return append(command{o.binary}, args...)
 	}
-	c := command{"env", "VARVE_CACHE_DIR=" + filepath.Join(p.scratch, "cache"), "VARVE_STATE_DIR=" + filepath.Join(p.scratch, "state"),
-		o.binary}
-	return append(append(c, args...), "--passphrase-file", p.password())
+	return append(o.apart(p, args...), "--key", p.sheet())
 }
+
+// apart returns varve with arguments, and with directories of its own for what it remembers.
+func (o ours) apart(p post, args ...string) command {
+	return append(command{"env", "VARVE_CACHE_DIR=" + filepath.Join(p.scratch, "cache"), "VARVE_STATE_DIR=" + filepath.Join(p.scratch, "state"),
+		o.binary}, args...)
+}
+
+// sheet is where the restore key of a vault is.
+func (p post) sheet() string { return filepath.Join(p.scratch, "sheet") }
 
 func (o ours) first(ctx context.Context, p post) ([]command, error) {
 	if !o.vault {
 		return []command{o.command(p, "backup", "--init", "-s", p.store, p.source)}, nil
 	}
-	if err := p.prepare(ctx, o.command(p, "init", p.store, "--kind", "vault", "--recovery", filepath.Join(p.scratch, "sheet"))); err != nil {
+	if err := p.prepare(ctx, o.apart(p, "init", p.store, "--kind", "vault", "--recovery", p.sheet(), "--passphrase-file", p.password())); err != nil {
 		return nil, err
 	}
 	return o.again(p)
