@@ -18,7 +18,8 @@ type base interface {
 	// Seek completes e, a regular file, by digest, holes, flags and chunks where it is for certain the file that an earlier run took in,
 	// under whatever name, and reports whether it is. It is called in listing order.
 	Seek(e *varve.Entry) (bool, error)
-	// Learn is told of every entry that goes into the snapshot, and Keep, once that is saved, remembers what the next run needs.
+	// Learn is told of every entry that goes into the snapshot, with all chunks and no lists where the key at hand cannot read these, and
+	// Keep, once that is saved, remembers what the next run needs.
 	Learn(e *varve.Entry) error
 	Keep() error
 	Close() error

@@ -51,6 +51,7 @@ func (c *catalog) read(ctx context.Context) (*records, error) {
 	}
 	r.seen = heads
 	r.faults = append(r.faults, asErrors(r.absent())...)
+	r.faults = append(r.faults, c.store.keyFaults...)
 	if c.store.keys.admin == nil {
 		return r, nil
 	}
@@ -74,9 +75,16 @@ func asErrors(list []absence) []error {
 // absent returns what should be there and is not: records that this machine saw earlier, and those that others refer to.
 func (r *records) absent() (list []absence) {
 	missing := func(name, series, why string) {
-		if name != "" && r.byName[name] == nil && !r.tombs[name] {
-			list = append(list, absence{name, fmt.Errorf("series %s: record %s is missing, %s: the storage lost it or holds it back: %w",
+		rec := r.byName[name]
+		if name != "" && (rec == nil || !rec.sealed) && !r.tombs[name] {
+			list = append(list, absence{name, fmt.Errorf("series %s: record %s or its seal is missing, %s: the storage lost it or holds it back: %w",
 				series, name, why, varve.ErrDamaged)})
+		}
+	}
+	for _, name := range r.orphans {
+		if !r.tombs[name] {
+			list = append(list, absence{name, fmt.Errorf("record %s is missing, and there is a seal for it: the storage lost it or holds it back: %w",
+				name, varve.ErrDamaged)})
 		}
 	}
 	for series, h := range r.seen {

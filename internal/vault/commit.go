@@ -35,6 +35,11 @@ func (v *save) commit(r *records) (varve.Snapshot, error) {
 	if err != nil {
 		return varve.Snapshot{}, err
 	}
+	if s.keys.admin == nil { // it will not see the record: no other one may have this number, should the process end before it says so
+		if err := s.local.raise(v.snap.Series, head{Record: r.seen[v.snap.Series].Record, Seq: v.snap.Seq}); err != nil {
+			return varve.Snapshot{}, err
+		}
+	}
 	name, err := s.protocol().Commit(v.ctx, &claim{store: s, session: v.intake.writer.Session, signer: s.keys.own.Signer(), body: body,
 		needs: v.intake.needs})
 	if err != nil {
@@ -142,6 +147,8 @@ func (c *codec) Read(name string, data []byte) (gc.Record, error) {
 		by = p.signer.String()
 	}
 	switch {
+	case p.record != nil && c.keys.shutOut(p.signer, name):
+		return gc.Record{}, fmt.Errorf("made by a client that was removed: %w", gc.ErrForeign)
 	case p.record != nil:
 		return gc.Record{Kind: gc.Snapshot, By: by}, nil
 	case p.tomb != nil:

@@ -50,8 +50,7 @@ func newConfig(id seal.VaultID, root *seal.Root, created time.Time, open bool) (
 	}
 	sig := root.Maintenance().Signer().SignConfig(text)
 	c.Signature = sig[:]
-	text, err = json.MarshalIndent(&c, "", "  ")
-	return append(text, '\n'), err
+	return c.text()
 }
 
 // maxConfig is how long config may be, in bytes.
@@ -89,13 +88,33 @@ func parseConfig(data []byte) (*config, error) {
 	if err := c.publics().Check(); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
+	if !c.spells(data) {
+		return nil, fmt.Errorf("config is not written as a vault writes it: %w", varve.ErrDamaged)
+	}
+	whole, err := c.text()
+	if err != nil || !bytes.Equal(whole, data) { // base64 has bits that mean nothing
+		return nil, fmt.Errorf("config is not as it was written: %w", varve.ErrDamaged)
+	}
 	sig := c.Signature
 	c.Signature = nil
-	text, err := json.Marshal(&c)
-	if err != nil || !seal.VerifyConfig(c.Admin, text, sig) {
+	signed, err := json.Marshal(&c)
+	if err != nil || !seal.VerifyConfig(c.Admin, signed, sig) {
 		return nil, fmt.Errorf("config: signature is wrong: %w", varve.ErrDamaged)
 	}
 	return &c, nil
+}
+
+// text returns c as it is stored.
+func (c *config) text() ([]byte, error) {
+	text, err := json.MarshalIndent(c, "", "  ")
+	return append(text, '\n'), err
+}
+
+// spells reports whether data is the one way to write c, white space aside. A parser of JSON reads many others.
+func (c *config) spells(data []byte) bool {
+	var plain bytes.Buffer
+	text, err := json.Marshal(c)
+	return err == nil && json.Compact(&plain, data) == nil && bytes.Equal(plain.Bytes(), text)
 }
 
 // publics are the public keys of generation 1.

@@ -75,6 +75,11 @@ func (in *intake) upload(ctx context.Context, p table.Pack, data []byte) error {
 	for i := range p.Blobs {
 		in.claims.settle(p.Blobs[i].Chunks)
 	}
+	if in.store.keys.admin == nil { // what it forgets it has to store again: it reads neither packs nor index objects
+		if err := in.store.index.Flush(); err != nil {
+			return err
+		}
+	}
 	return in.indexer.add(ctx, p)
 }
 

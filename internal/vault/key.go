@@ -151,7 +151,8 @@ func (s *Store) removeClient(ctx context.Context, id seal.SignerID) error {
 	return s.keys.sign(ctx, s.backend, backend.Keys, seal.KindRemoved, s.keys.admin, &removal{Client: id, Snaps: snaps})
 }
 
-// Rotate makes a new restore and a new maintenance key, to which everything that comes is sealed, and returns the restore key. The secrets
+// Rotate makes a new restore and a new maintenance key, to which everything that comes is sealed, and returns the restore key. Recipients
+// must be given. The secrets
 // that the vault keeps are replaced by the new one, wrapped for recipients. What is there already stays readable with the new key, and
 // with the old one.
 func (s *Store) Rotate(ctx context.Context, name string, recipients ...seal.Recipient) (seal.KeyFile, error) {
@@ -170,13 +171,15 @@ func (s *Store) rotate(ctx context.Context, name string, recipients []seal.Recip
 		return key, &seal.KeyError{Needs: seal.RestoreKey, Generation: before}
 	case s.Unencrypted():
 		return key, errors.New("an unencrypted vault has no secret to rotate")
+	case len(recipients) == 0:
+		return key, errors.New("nobody to keep the new secret for in the vault")
 	case before == 255:
 		return key, errors.New("there were 255 generations of keys already")
 	}
 	root, generation := seal.NewRoot(), before+1
 	p := root.Publics(generation)
 	key = seal.KeyFile{Vault: k.vault, Kind: seal.RestoreKey, Name: name, Generation: generation, Secret: root.Secret()}
-	old := k.wraps
+	old, mine := k.wraps, k.root
 	body := &generationRecord{Generation: generation, Restore: p.Restore, Maintenance: p.Maintenance, Admin: p.Admin,
 		Root:              root.Before(k.vault, generation, k.root),
 		MaintenanceSecret: root.Maintenance().Before(k.vault, generation, k.root.Maintenance())}
@@ -184,29 +187,33 @@ func (s *Store) rotate(ctx context.Context, name string, recipients []seal.Recip
 	next.publics = append(slices.Clone(k.publics), p)
 	next.admin = root.Maintenance().Signer()
 	// The new secret is wrapped before the generation begins: nobody is ever without a key.
-	if len(recipients) > 0 {
-		if err := next.addWrap(ctx, s.backend, name, seal.RestoreKey, root.Secret(), s.opts.Now(), recipients); err != nil {
-			return key, err
-		}
+	if err := next.addWrap(ctx, s.backend, name, seal.RestoreKey, root.Secret(), s.opts.Now(), recipients); err != nil {
+		return key, err
 	}
 	if err := k.sign(ctx, s.backend, backend.Keys, seal.KindGeneration, k.admin, body); err != nil {
 		return key, err
+	}
+	k.root = root
+	if err := s.reload(ctx); err != nil {
+		k.root = mine
+		return key, fmt.Errorf("somebody else rotated them at the same time: %w", err)
 	}
 	for _, w := range old {
 		if err := backend.Remove(ctx, s.backend, w.object); err != nil {
 			return key, err
 		}
 	}
-	s.keys.root = root
 	return key, s.reload(ctx)
 }
 
 // reload reads the keyring again.
 func (s *Store) reload(ctx context.Context) error {
 	k, err := s.freshKeys(ctx)
-	if err == nil {
-		s.useKeys(k)
+	if err != nil {
+		return err
 	}
+	s.useKeys(k)
+	_, err = s.rememberKeys()
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"varve"
@@ -27,6 +28,7 @@ type keyring struct {
 	clients     map[seal.SignerID]*client
 	removed     map[seal.SignerID]*removal
 	wraps       []wrap
+	lasting     map[string]seal.Kind // the objects that it was read from and that are there for ever
 }
 
 // client is somebody who makes snapshots.
@@ -91,7 +93,7 @@ type generationRecord struct {
 // newKeyring returns what is known from first, the public keys of generation 1, alone.
 func newKeyring(vault seal.VaultID, first seal.Publics) *keyring {
 	return &keyring{vault: vault, publics: []seal.Publics{first}, opener: seal.NewOpener(vault),
-		clients: map[seal.SignerID]*client{}, removed: map[seal.SignerID]*removal{}}
+		clients: map[seal.SignerID]*client{}, removed: map[seal.SignerID]*removal{}, lasting: map[string]seal.Kind{}}
 }
 
 // newest returns the public keys that everything new is sealed to.
@@ -155,6 +157,7 @@ func (k *keyring) follow(objects []keyObject) (all []generationRecord) {
 				continue
 			}
 			k.publics, all, found = append(k.publics, p), append(all, g), true
+			k.lasting[o.name] = o.kind
 			break
 		}
 		if !found {
@@ -193,12 +196,17 @@ func (k *keyring) enter(o keyObject) error {
 			return fmt.Errorf("key of client %q: %w", c.Name, varve.ErrDamaged)
 		}
 		k.clients[seal.SignerIDOf(c.Public)] = c
+		k.lasting[o.name] = o.kind
 	case seal.KindRemoved:
 		r := &removal{}
 		if err := k.body(o, public, r); err != nil {
 			return err
 		}
+		if twice := k.removed[r.Client]; twice != nil { // by two admins at the same time: nothing of what either left is lost
+			r.Snaps = append(r.Snaps, twice.Snaps...)
+		}
 		k.removed[r.Client] = r
+		k.lasting[o.name] = o.kind
 	case seal.KindWrapped:
 		w := wrap{object: o.name}
 		if err := k.body(o, public, &w.wrapRecord); err != nil {
@@ -209,6 +217,12 @@ func (k *keyring) enter(o keyObject) error {
 		return fmt.Errorf("an object of kind %v among keys: %w", o.kind, varve.ErrDamaged)
 	}
 	return nil
+}
+
+// shutOut reports whether a record is of a client that was removed, and not among those that it left.
+func (k *keyring) shutOut(signer seal.SignerID, record string) bool {
+	r := k.removed[signer]
+	return r != nil && !slices.Contains(r.Snaps, record)
 }
 
 // adminOf returns the public key of the admin who signed o.

@@ -70,7 +70,7 @@ func (s *Store) learn(ctx context.Context, packs []varve.Object, but map[table.N
 		if err != nil {
 			return err
 		}
-		if _, there := listed[p.Name]; there {
+		if size, there := listed[p.Name]; there && size == int64(p.Size) {
 			known = append(known, p.Name)
 		} else {
 			gone = append(gone, p.Name)

@@ -69,7 +69,18 @@ func (l *largeReader) take(j *job, head []byte, f io.Reader, now *varve.Entry) (
 		now.Chunks[i] = p.digest
 		j.stored += p.stored
 	}
-	return n, l.save.intake.enlist(now)
+	return n, l.save.enlist(j, now)
+}
+
+// enlist puts the chunks of e, which is j's, into lists, unless an earlier snapshot has them in lists already.
+func (v *save) enlist(j *job, e *varve.Entry) error {
+	if e.Depth > 0 {
+		return nil
+	}
+	if len(e.Chunks) > maxList && v.store.keys.admin == nil { // who cannot read lists remembers what is in them
+		j.flat = e.Chunks
+	}
+	return v.intake.enlist(e)
 }
 
 // sourceReader remembers what was wrong with the source.

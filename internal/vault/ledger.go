@@ -34,7 +34,8 @@ const (
 	ledgerKey   = 16
 	ledgerRow   = ledgerKey + 8
 	ledgerTail  = 16
-	maxLedgerOf = 1 << 20 // one value
+	ledgerSum   = 16       // of a value
+	maxLedgerOf = 64 << 20 // one value
 )
 
 // ledger is the base of a put-only client.
@@ -67,7 +68,9 @@ func (s *Store) openLedger(series string) (*ledger, error) {
 	if err := l.openOld(); err != nil {
 		s.opts.Warn(fmt.Errorf("%s: what was known of the last run is of no use, everything is read again: %w", l.path, err))
 	}
-	f, err := os.CreateTemp(s.local.cache, "tmp-ledger-*")
+	tmp := "tmp-ledger-" + nameOf(series) + "-"
+	removeAll(filepath.Join(s.local.cache, tmp+"*")) // of runs that died: there is one run of a series at a time
+	f, err := os.CreateTemp(s.local.cache, tmp+"*")
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -75,6 +78,14 @@ func (s *Store) openLedger(series string) (*ledger, error) {
 	l.off = int64(len(ledgerMagic) + ledgerSalt)
 	_, err = l.out.WriteString(ledgerMagic + string(l.salt))
 	return l, err
+}
+
+// removeAll removes the files that match pattern. What stays does no harm.
+func removeAll(pattern string) {
+	list, _ := filepath.Glob(pattern)
+	for _, path := range list {
+		_ = os.Remove(path)
+	}
 }
 
 func (l *ledger) openOld() error {
@@ -152,11 +163,11 @@ func (l *ledger) Seek(e *varve.Entry) (bool, error) {
 	return l.value(e, stream, int64(binary.LittleEndian.Uint64(l.rows[i*ledgerRow+ledgerKey:])))
 }
 
-// value completes e from the value at off; false where that is not what Learn wrote.
+// value completes e from the value at off; false where that is not what Learn wrote. The chunks are all of the file's, and Depth is 0.
 func (l *ledger) value(e *varve.Entry, stream cipher.Stream, off int64) (bool, error) {
 	var size [4]byte
 	if off < 0 || off > l.values-int64(len(size)) {
-		return false, varve.ErrDamaged
+		return false, nil
 	}
 	if _, err := l.old.ReadAt(size[:], off); err != nil {
 		return false, err
@@ -164,7 +175,7 @@ func (l *ledger) value(e *varve.Entry, stream cipher.Stream, off int64) (bool, e
 	stream.XORKeyStream(size[:], size[:])
 	n := binary.LittleEndian.Uint32(size[:])
 	if n > maxLedgerOf || int64(n) > l.values-off-int64(len(size)) {
-		return false, varve.ErrDamaged
+		return false, nil
 	}
 	data := make([]byte, n)
 	if _, err := l.old.ReadAt(data, off+int64(len(size))); err != nil {
@@ -173,7 +184,7 @@ func (l *ledger) value(e *varve.Entry, stream cipher.Stream, off int64) (bool, e
 	stream.XORKeyStream(data, data)
 	var o varve.Entry
 	if !decodeKnown(data, &o) {
-		return false, varve.ErrDamaged
+		return false, nil
 	}
 	takeOver(e, &o)
 	return true, nil
@@ -238,9 +249,8 @@ func (l *ledger) Close() (err error) {
 
 // encodeKnown returns what takeOver needs, after four bytes left free.
 func encodeKnown(e *varve.Entry) []byte {
-	data := append(make([]byte, 4, 80), e.Digest[:]...)
+	data := append(make([]byte, 4, 96), e.Digest[:]...)
 	data = binary.AppendUvarint(data, uint64(e.Flags))
-	data = binary.AppendUvarint(data, uint64(e.Depth))
 	data = binary.AppendUvarint(data, uint64(len(e.Chunks)))
 	for i := range e.Chunks {
 		data = append(data, e.Chunks[i][:]...)
@@ -249,12 +259,21 @@ func encodeKnown(e *varve.Entry) []byte {
 	for _, h := range e.Holes {
 		data = binary.AppendUvarint(binary.AppendUvarint(data, uint64(h.Off)), uint64(h.Len))
 	}
-	return data
+	sum := sha256.Sum256(data[4:])
+	return append(data, sum[:ledgerSum]...)
 }
 
 // decodeKnown reads what encodeKnown made, without the four bytes, and reports whether it is that. A value is not authenticated: whoever
 // can write on this machine can have anything saved.
 func decodeKnown(data []byte, e *varve.Entry) bool {
+	at := len(data) - ledgerSum
+	if at < 0 {
+		return false
+	}
+	if sum := sha256.Sum256(data[:at]); !bytes.Equal(sum[:ledgerSum], data[at:]) {
+		return false
+	}
+	data = data[:at]
 	ok := true
 	number := func() uint64 {
 		v, n := binary.Uvarint(data)
@@ -274,7 +293,7 @@ func decodeKnown(data []byte, e *varve.Entry) bool {
 		data = data[len(d):]
 		return d
 	}
-	e.Digest, e.Flags, e.Depth = digest(), uint32(number()), uint8(number())
+	e.Digest, e.Flags = digest(), uint32(number())
 	for n := number(); n > 0 && ok; n-- {
 		e.Chunks = append(e.Chunks, digest())
 	}

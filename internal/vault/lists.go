@@ -83,43 +83,78 @@ type chunkRef struct {
 }
 
 // chunksOf yields the chunks of content that e needs, in order, and before them the lists that name them. get reads a list.
-func chunksOf(ctx context.Context, e *varve.Entry, get func(context.Context, varve.Digest) ([]byte, error)) iter.Seq2[chunkRef, error] {
+func chunksOf(ctx context.Context, e *varve.Entry, get getList) iter.Seq2[chunkRef, error] {
+	return chunksBut(ctx, e, get, nil)
+}
+
+// getList reads a list of chunks.
+type getList func(context.Context, varve.Digest) ([]byte, error)
+
+// chunksBut is chunksOf without what lies below lists in met, to which it adds those that it reads. Lists that name one another many times
+// over may unfold to more than anybody can walk through; with met, which is not nil then, each is unfolded once.
+func chunksBut(ctx context.Context, e *varve.Entry, get getList, met map[listAt]bool) iter.Seq2[chunkRef, error] {
 	return func(yield func(chunkRef, error) bool) {
 		switch {
 		case e.Kind != varve.Regular || e.Digest == varve.Digest{}:
 		case len(e.Chunks) == 0:
 			yield(chunkRef{digest.ClassContent, e.Digest}, nil)
 		default:
-			unfold(ctx, e.Chunks, e.Depth, get, yield)
+			u := unfolding{ctx: ctx, get: get, met: met, yield: yield}
+			u.unfold(e.Chunks, e.Depth)
 		}
 	}
 }
 
+// listAt is a list, so many lists above chunks.
+type listAt struct {
+	digest varve.Digest
+	depth  uint8
+}
+
+// unfolding is chunksBut at work.
+type unfolding struct {
+	ctx   context.Context
+	get   getList
+	met   map[listAt]bool
+	yield func(chunkRef, error) bool
+}
+
 // unfold yields the chunks below digests that are depth lists above them; it reports whether to go on.
-func unfold(ctx context.Context, digests []varve.Digest, depth uint8, get func(context.Context, varve.Digest) ([]byte, error),
-	yield func(chunkRef, error) bool) bool {
+func (u *unfolding) unfold(digests []varve.Digest, depth uint8) bool {
 	for _, d := range digests {
 		if depth == 0 {
-			if !yield(chunkRef{digest.ClassContent, d}, nil) {
+			if !u.yield(chunkRef{digest.ClassContent, d}, nil) {
 				return false
 			}
 			continue
 		}
-		if !yield(chunkRef{digest.ClassList, d}, nil) {
+		if !u.yield(chunkRef{digest.ClassList, d}, nil) {
 			return false
 		}
-		data, err := get(ctx, d)
-		var list []varve.Digest
-		if err == nil {
-			list, err = splitDigests(data)
+		at := listAt{d, depth}
+		if u.met[at] {
+			continue
 		}
-		if err != nil {
-			yield(chunkRef{}, err)
-			return false
+		if u.met != nil {
+			u.met[at] = true
 		}
-		if !unfold(ctx, list, depth-1, get, yield) {
+		if !u.list(d, depth) {
 			return false
 		}
 	}
 	return true
+}
+
+// list yields what is below one list.
+func (u *unfolding) list(d varve.Digest, depth uint8) bool {
+	data, err := u.get(u.ctx, d)
+	var list []varve.Digest
+	if err == nil {
+		list, err = splitDigests(data)
+	}
+	if err != nil {
+		u.yield(chunkRef{}, err)
+		return false
+	}
+	return u.unfold(list, depth-1)
 }

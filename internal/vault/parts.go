@@ -22,7 +22,7 @@ type part struct {
 var errStop = errors.New("stop")
 
 // partsOf yields the parts of a snapshot, the structure that tells of others before these. What lies below pages in met was yielded before;
-// those yielded are added. What cannot be read is yielded as an error, after the part itself, and the sequence goes on
+// those yielded are added. What lies below a list of chunks is yielded once: lists may hold one another many times over. What cannot be read is yielded as an error, after the part itself, and the sequence goes on
 // if that matches varve.ErrDamaged.
 func (s *Store) partsOf(ctx context.Context, r *record, met map[manifest.PageID]bool) iter.Seq2[part, error] {
 	return func(yield func(part, error) bool) {
@@ -31,6 +31,7 @@ func (s *Store) partsOf(ctx context.Context, r *record, met map[manifest.PageID]
 			yield(part{}, ErrKey)
 			return
 		}
+		lists := map[listAt]bool{}
 		err := v.reader.Walk(manifest.Visitor{
 			Enter: func(id manifest.PageID) (bool, error) {
 				if err := ctx.Err(); met[id] || err != nil {
@@ -41,7 +42,7 @@ func (s *Store) partsOf(ctx context.Context, r *record, met map[manifest.PageID]
 			},
 			Leaf: func(entries []varve.Entry) error {
 				for i := range entries {
-					if err := v.entryParts(ctx, &entries[i], yield); err != nil {
+					if err := v.entryParts(ctx, &entries[i], lists, yield); err != nil {
 						return err
 					}
 				}
@@ -60,15 +61,15 @@ func (s *Store) partsOf(ctx context.Context, r *record, met map[manifest.PageID]
 	}
 }
 
-// entryParts yields the parts of an entry.
-func (v *view) entryParts(ctx context.Context, e *varve.Entry, yield func(part, error) bool) error {
+// entryParts yields the parts of an entry, without what lies below lists in met, to which it adds.
+func (v *view) entryParts(ctx context.Context, e *varve.Entry, met map[listAt]bool, yield func(part, error) bool) error {
 	if e.Kind != varve.Dir && !yield(part{entry: true, path: e.Path}, nil) {
 		return errStop
 	}
 	if e.SameAs != "" {
 		return nil
 	}
-	for ref, err := range chunksOf(ctx, e, v.list) {
+	for ref, err := range chunksBut(ctx, e, v.list, met) {
 		p := part{path: e.Path, class: ref.class}
 		if err == nil {
 			p.id = v.chunks.ids.ID(ref.class, ref.digest)

@@ -67,7 +67,10 @@ func (r *reader) regular(j *job) error {
 	e := j.entry
 	if j.known {
 		here, err := r.save.intake.relyOn(e)
-		if here || err != nil {
+		if here {
+			return r.save.enlist(j, e)
+		}
+		if err != nil {
 			return err
 		}
 		e.Chunks, e.Depth = nil, 0
@@ -106,7 +109,7 @@ func (r *reader) once(j *job) error {
 	}
 	now := before
 	merge(&now, j.entry)
-	j.stored, j.told = 0, 0
+	j.stored, j.told, j.flat = 0, 0, nil
 	n, err := r.content(j, f, &now)
 	if err != nil {
 		return err

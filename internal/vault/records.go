@@ -60,12 +60,13 @@ func (r *record) valid() bool { return r.sealed && r.tomb == nil }
 
 // records is everything under snapshots/.
 type records struct {
-	all    []*record // in the order of varve.Store.Snapshots
-	byName map[string]*record
-	tombs  map[string]bool // of all records, gone or not
-	seen   heads           // what this machine saw earlier
-	faults []error         // what is damaged; matches varve.ErrDamaged
-	hurt   []absence       // objects among the faults that may have been records of this vault
+	all     []*record // in the order of varve.Store.Snapshots
+	byName  map[string]*record
+	tombs   map[string]bool // of all records, gone or not; and the records that a removed client made afterwards
+	orphans []string        // records that are not there, although somebody sealed them
+	seen    heads           // what this machine saw earlier
+	faults  []error         // what is damaged; matches varve.ErrDamaged
+	hurt    []absence       // objects among the faults that may have been records of this vault
 }
 
 // find returns the valid record with an ID; nil where there is none. Of several, as they come from forgetting and bringing back at the same
@@ -99,15 +100,16 @@ func (r *records) nextSeq(series string) uint64 {
 			next = max(next, rec.snap.Seq+1)
 		}
 	}
-	return next
+	return min(next, maxSeq) // which is not reached without malice
 }
 
 // before returns the name of the record that the next one of a series follows; empty for the first.
 func (r *records) before(series string) string {
-	if head := r.head(series); head != nil {
+	seen := r.seen[series]
+	if head := r.head(series); head != nil && (head.snap.Seq >= seen.Seq || seen.Record == "") {
 		return head.name
 	}
-	return r.seen[series].Record
+	return seen.Record // also where the storage does not show it any more
 }
 
 // head returns the newest sealed record of a series, forgotten or not; nil where there is none.
@@ -170,11 +172,17 @@ func (s *Store) readRecords(ctx context.Context) (*records, error) {
 			return nil, fmt.Errorf("%s: %w", o.Name, err)
 		}
 		if p.record != nil {
-			r.byName[o.Name] = p.record
-			r.all = append(r.all, p.record)
+			r.add(p.record, s.keys)
 			continue
 		}
 		marks = append(marks, p)
+	}
+	for _, p := range marks {
+		if p.tomb == nil && r.byName[p.seals] == nil { // put after its place in the listing was passed
+			if err := s.lookAgain(ctx, r, p.seals); err != nil {
+				return nil, err
+			}
+		}
 	}
 	for _, p := range marks {
 		s.mark(r, p)
@@ -184,6 +192,33 @@ func (s *Store) readRecords(ctx context.Context) (*records, error) {
 			cmp.Compare(a.name, b.name))
 	})
 	return r, nil
+}
+
+// add enters a record, unless its client was removed before it was made: then it counts for nothing.
+func (r *records) add(rec *record, k *keyring) {
+	if k.shutOut(rec.signer, rec.name) {
+		r.tombs[rec.name] = true
+		return
+	}
+	r.byName[rec.name] = rec
+	r.all = append(r.all, rec)
+}
+
+// lookAgain enters the record of that name where it is there.
+func (s *Store) lookAgain(ctx context.Context, r *records, name string) error {
+	if kind, _, err := backend.Parse(name); err != nil || kind != backend.Snapshots {
+		return nil
+	}
+	p, err := s.readRecord(ctx, name)
+	switch {
+	case isDamage(err) || errors.Is(err, gc.ErrForeign): // which was told, or that it is missing will be
+		return nil
+	case err != nil:
+		return fmt.Errorf("%s: %w", name, err)
+	case p.record != nil && r.byName[name] == nil:
+		r.add(p.record, s.keys)
+	}
+	return nil
 }
 
 // mark enters a seal or a tomb, if its signer may say so: a tomb is the admin's, a seal also the writer's.
@@ -199,7 +234,10 @@ func (s *Store) mark(r *records, p parsed) {
 		}
 		return
 	}
-	if rec := r.byName[p.seals]; rec != nil && (admin || p.signer == rec.signer) {
+	rec := r.byName[p.seals]
+	if rec == nil {
+		r.orphans = append(r.orphans, p.seals)
+	} else if admin || p.signer == rec.signer {
 		rec.sealed = true
 	}
 }
@@ -207,7 +245,7 @@ func (s *Store) mark(r *records, p parsed) {
 // readRecord reads one object under snapshots/, from memory where it was read before: objects do not change.
 func (s *Store) readRecord(ctx context.Context, name string) (parsed, error) {
 	if p, ok := s.catalog.known(name); ok {
-		return p, nil
+		return p, s.revoked(p)
 	}
 	data, err := backend.Load(ctx, s.backend, name)
 	if err != nil {
@@ -220,7 +258,7 @@ func (s *Store) readRecord(ctx context.Context, name string) (parsed, error) {
 // written it who may write records: what is no record is no loss, whoever can put objects could put it there.
 func (s *Store) parse(name string, data []byte) (parsed, error) {
 	if p, ok := s.catalog.known(name); ok {
-		return p, nil
+		return p, s.revoked(p)
 	}
 	h, body, err := seal.VerifyObject(s.keys.vault, data, s.keys.signers)
 	if isDamage(err) || errors.Is(err, seal.ErrSigner) {
@@ -233,10 +271,20 @@ func (s *Store) parse(name string, data []byte) (parsed, error) {
 	if isDamage(err) && s.keys.adminKey(h.Signer) == nil {
 		err = fmt.Errorf("%w: %w", gc.ErrForeign, err)
 	}
-	if err == nil {
-		s.catalog.keep(name, p)
+	if err != nil {
+		return p, err
 	}
-	return p, err
+	s.catalog.keep(name, p)
+	return p, s.revoked(p)
+}
+
+// revoked returns an error that matches gc.ErrForeign where p is a snapshot record that a client put after it was removed.
+func (s *Store) revoked(p parsed) error {
+	r := s.keys.removed[p.signer]
+	if p.record == nil || r == nil || slices.Contains(r.Snaps, p.record.name) {
+		return nil
+	}
+	return fmt.Errorf("its client was removed: %w", gc.ErrForeign)
 }
 
 // parseRecord says what a verified object is: data, of which body is a part.
@@ -288,8 +336,29 @@ func (s *Store) fill(r *record, b *snapBody) error {
 		return err
 	}
 	snap.Location = ""
+	if fault := faultOf(&snap); fault != "" {
+		return fmt.Errorf("a record with %s: %w", fault, varve.ErrDamaged)
+	}
 	r.snap, r.domain, r.root, r.previous, r.heads, r.opened = snap, b.Domain, b.Root, b.Previous, b.Heads, true
 	return nil
+}
+
+// maxSeq is the highest number of a snapshot in its series.
+const maxSeq = 1 << 53
+
+// faultOf says what no client would write; empty where there is nothing of that kind.
+func faultOf(s *varve.Snapshot) string {
+	switch {
+	case s.Series == "":
+		return "no series"
+	case s.Seq == 0 || s.Seq > maxSeq:
+		return "a number that is out of range"
+	case min(s.Files, s.Dirs, s.Bytes, s.Added, s.Skipped, s.Vanished, s.Changed) < 0:
+		return "a negative count"
+	case s.State != varve.Complete && s.State != varve.Incomplete:
+		return "an unknown state"
+	}
+	return ""
 }
 
 func decode(body []byte, into any) error {

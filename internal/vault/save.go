@@ -82,6 +82,9 @@ func (s *Store) attempt(ctx context.Context, src varve.Source, opts varve.SaveOp
 	if err != nil {
 		return snap, err
 	}
+	for _, fault := range records.faults {
+		s.opts.Warn(fault)
+	}
 	if v.snap, err = v.describe(records); err != nil {
 		return snap, err
 	}
@@ -123,10 +126,11 @@ type job struct {
 	entry   *varve.Entry
 	chunks  []varve.Digest // where the source, if it is a vault, has the content
 	depth   uint8
-	known   bool  // its content is in the vault, as the entry says
-	stored  int64 // bytes of content that were stored anew
-	changed bool  // it changed while it was read
-	told    int64 // bytes of content that were reported on the way
+	flat    []varve.Digest // of all chunks, where the entry has lists of them; only where the base is to learn that
+	known   bool           // its content is in the vault, as the entry says
+	stored  int64          // bytes of content that were stored anew
+	changed bool           // it changed while it was read
+	told    int64          // bytes of content that were reported on the way
 }
 
 // run puts the content of every file into packs and every entry into the manifest.
@@ -274,7 +278,7 @@ func (v *save) record(j *job) error {
 	if e.Marks&varve.Linked != 0 && e.SameAs == "" {
 		v.firsts[e.Path] = clone(e)
 	}
-	if err := v.base.Learn(e); err != nil {
+	if err := v.learn(j); err != nil {
 		return err
 	}
 	v.count(j)
@@ -283,6 +287,16 @@ func (v *save) record(j *job) error {
 	}
 	v.report(varve.Event{Kind: varve.Done, Path: e.Path, Bytes: max(e.Size-j.told, 0), Stored: j.stored > 0})
 	return nil
+}
+
+// learn tells the base what the snapshot has.
+func (v *save) learn(j *job) error {
+	if j.flat == nil {
+		return v.base.Learn(j.entry)
+	}
+	e := *j.entry
+	e.Chunks, e.Depth, j.flat = j.flat, 0, nil
+	return v.base.Learn(&e)
 }
 
 func (v *save) count(j *job) {

@@ -68,6 +68,7 @@ type Store struct {
 	blobs      *blobCache
 	packs      *pack.Reader
 	compressor seal.Compressor
+	keyFaults  []error // what was under keys/ when this machine looked last, and is not now
 
 	mu      sync.Mutex
 	shunned map[table.Name]bool // packs that must not be relied on
@@ -107,6 +108,9 @@ func open(ctx context.Context, b varve.Backend, creds Credentials, opts Options)
 	s.packs = &pack.Reader{Opener: s.keys.opener, Signers: s.keys.packSigner, Compressor: &s.compressor}
 	if s.local, err = openLocal(below(opts.Cache, c.ID), below(opts.State, c.ID)); err != nil {
 		return nil, err
+	}
+	if s.keyFaults, err = s.rememberKeys(); err != nil {
+		return nil, errors.Join(err, s.local.Close())
 	}
 	if s.index, err = index.Open(filepath.Join(s.local.cache, "index")); err != nil {
 		return nil, errors.Join(err, s.local.Close())

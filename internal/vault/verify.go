@@ -53,6 +53,9 @@ func (c *check) run() error {
 	for _, fault := range r.faults {
 		c.damage("", fault)
 	}
+	if err := c.keys(); err != nil {
+		return err
+	}
 	records, err := c.choose(r.valid())
 	if err != nil {
 		return err
@@ -72,6 +75,13 @@ func (c *check) run() error {
 		return nil
 	}
 	return c.walk(records, c.spoilt)
+}
+
+// keys reads what is under keys/.
+func (c *check) keys() error {
+	k := newKeyring(c.store.keys.vault, c.store.keys.publics[0])
+	_, err := k.load(c.ctx, c.store.backend, func(name string, err error) { c.damage("", fmt.Errorf("%s: %w", name, err)) })
+	return err
 }
 
 // needsKey says which key would do.

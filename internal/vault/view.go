@@ -10,6 +10,7 @@ import (
 	"varve/internal/digest"
 	"varve/internal/manifest"
 	"varve/internal/place"
+	"varve/internal/seal"
 )
 
 // View opens a snapshot.
@@ -22,6 +23,9 @@ func (s *Store) View(ctx context.Context, id varve.SnapshotID) (varve.View, erro
 }
 
 func (s *Store) view(ctx context.Context, id varve.SnapshotID) (*view, error) {
+	if s.keys.admin == nil {
+		return nil, fmt.Errorf("a put-only key reads nothing: %w", s.needsKey(seal.RestoreKey))
+	}
 	records, err := s.catalog.read(ctx)
 	if err != nil {
 		return nil, err
