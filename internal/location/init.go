@@ -59,7 +59,7 @@ func makeRoom(ctx context.Context, dir disk.FS, storage varve.Backend) error {
 	if err != nil {
 		return err
 	}
-	allowed := []string{"lost+found", string(backend.Keys)}
+	allowed := []string{"lost+found", string(backend.Keys), string(backend.Data)}
 	for _, n := range names {
 		if n.Name == string(backend.Config) {
 			return fmt.Errorf("is a store already: %w", fs.ErrExist)
@@ -68,11 +68,18 @@ func makeRoom(ctx context.Context, dir disk.FS, storage varve.Backend) error {
 			return fmt.Errorf("directory holds %q: %w", n.Name, disk.ErrNotEmpty)
 		}
 	}
-	keys, err := backend.Objects(ctx, storage, backend.Keys)
+	rest, err := backend.Objects(ctx, storage, backend.Keys)
 	if err != nil {
 		return err
 	}
-	for _, o := range keys {
+	packs, err := backend.Objects(ctx, storage, backend.Data)
+	if err != nil {
+		return err
+	}
+	if len(packs) > 1 { // there was one at most; this is a vault that lost its config
+		return fmt.Errorf("directory holds %d packs: %w", len(packs), disk.ErrNotEmpty)
+	}
+	for _, o := range append(rest, packs...) {
 		if err := backend.Remove(ctx, storage, o.Name); err != nil {
 			return err
 		}

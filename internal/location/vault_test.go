@@ -150,7 +150,7 @@ func TestInitOfAVaultTakesNoDirectoryInUse(t *testing.T) {
 	if err := init(tree); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a tree: %v", err)
 	}
-	for _, name := range []string{"file", "data", "snapshots", "tmp-x"} {
+	for _, name := range []string{"file", "index", "snapshots", "tmp-x"} {
 		dir := t.TempDir()
 		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
 			t.Fatal(err)
