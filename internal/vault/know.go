@@ -125,6 +125,23 @@ func (s *Store) learnIndexes(ctx context.Context, wanted map[table.Name]int64) e
 }
 
 func (s *Store) learnIndex(ctx context.Context, name string, wanted map[table.Name]int64) error {
+	return s.readIndex(ctx, name, func(by seal.SignerID, p table.Pack) error {
+		signer, _ := s.keys.packSigner(by)
+		size, want := wanted[p.Name]
+		if !want || size != int64(p.Size) || !mayWrite(signer, by, p.Domains) {
+			return nil
+		}
+		p.Signer = table.Domain(by)
+		if err := s.index.Add(&p); err != nil {
+			return err
+		}
+		delete(wanted, p.Name)
+		return nil
+	})
+}
+
+// readIndex reads an index object and gives each pack that it lists, with who says so, to each.
+func (s *Store) readIndex(ctx context.Context, name string, each func(seal.SignerID, table.Pack) error) error {
 	data, err := backend.Load(ctx, s.backend, name)
 	if err != nil {
 		return err
@@ -133,23 +150,16 @@ func (s *Store) learnIndex(ctx context.Context, name string, wanted map[table.Na
 	if err != nil {
 		return err
 	}
-	if !s.keys.mayIndex(h.Signer) {
+	if h.Kind != seal.KindIndex || !s.keys.mayIndex(h.Signer) {
 		return seal.ErrSigner
 	}
-	signer, _ := s.keys.packSigner(h.Signer)
 	for p, err := range table.DecodeIndex(body) {
 		if err != nil {
 			return err
 		}
-		size, want := wanted[p.Name]
-		if !want || size != int64(p.Size) || !mayWrite(signer, h.Signer, p.Domains) {
-			continue
-		}
-		p.Signer = table.Domain(h.Signer)
-		if err := s.index.Add(&p); err != nil {
+		if err := each(h.Signer, p); err != nil {
 			return err
 		}
-		delete(wanted, p.Name)
 	}
 	return nil
 }

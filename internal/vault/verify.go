@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -60,6 +61,9 @@ func (c *check) run() error {
 	if err != nil {
 		return err
 	}
+	if err := c.indexes(); err != nil {
+		return err
+	}
 	if err := s.refresh(c.ctx); err != nil {
 		return err
 	}
@@ -82,6 +86,26 @@ func (c *check) keys() error {
 	k := newKeyring(c.store.keys.vault, c.store.keys.publics[0])
 	_, err := k.load(c.ctx, c.store.backend, func(name string, err error) { c.damage("", fmt.Errorf("%s: %w", name, err)) })
 	return err
+}
+
+// indexes reads the index objects. A damaged one costs nothing but time.
+func (c *check) indexes() error {
+	s := c.store
+	objects, err := backend.Objects(c.ctx, s.backend, backend.Index)
+	if err != nil {
+		return err
+	}
+	for _, o := range objects {
+		err := s.readIndex(c.ctx, o.Name, func(seal.SignerID, table.Pack) error { return nil })
+		switch {
+		case isGone(err): // written anew meanwhile
+		case isDamage(err) || errors.Is(err, seal.ErrSigner):
+			c.damage("", fmt.Errorf("%s: %w", o.Name, err))
+		case err != nil:
+			return fmt.Errorf("%s: %w", o.Name, err)
+		}
+	}
+	return nil
 }
 
 // needsKey says which key would do.
