@@ -40,6 +40,9 @@ var (
 func (s *Store) Keys() []Key {
 	keys := []Key{}
 	for _, w := range s.keys.wraps {
+		if w.Generation != s.keys.newest().Generation { // what an interrupted rotation left
+			continue
+		}
 		keys = append(keys, Key{Name: w.Name, Kind: seal.KeyKind(w.Holds), Created: w.Created})
 	}
 	for id, c := range s.keys.clients {
@@ -129,12 +132,19 @@ func (s *Store) removeKey(ctx context.Context, name string) error {
 		if w.Name != name {
 			continue
 		}
-		if len(s.keys.wraps) == 1 {
+		if s.onlyKey(w) {
 			return ErrLastKey
 		}
 		return backend.Remove(ctx, s.backend, w.object)
 	}
 	return ErrNoKey
+}
+
+// onlyKey reports whether the vault keeps no other secret of the newest generation than w.
+func (s *Store) onlyKey(w wrap) bool {
+	return !slices.ContainsFunc(s.keys.wraps, func(o wrap) bool {
+		return o.object != w.object && o.Generation == s.keys.newest().Generation
+	})
 }
 
 func (s *Store) removeClient(ctx context.Context, id seal.SignerID) error {
@@ -185,8 +195,8 @@ func (s *Store) rotate(ctx context.Context, name string, recipients []seal.Recip
 		MaintenanceSecret: root.Maintenance().Before(k.vault, generation, k.root.Maintenance())}
 	next := newKeyring(k.vault, k.publics[0])
 	next.publics = append(slices.Clone(k.publics), p)
-	next.admin = root.Maintenance().Signer()
-	// The new secret is wrapped before the generation begins: nobody is ever without a key.
+	next.admin = k.admin
+	// The new secret is wrapped before the generation begins: nobody is ever without a key. Until then it means nothing.
 	if err := next.addWrap(ctx, s.backend, name, seal.RestoreKey, root.Secret(), s.opts.Now(), recipients); err != nil {
 		return key, err
 	}

@@ -96,7 +96,9 @@ func (k *keyring) takeWrapped(identities []seal.Identity, generations []generati
 			if err != nil {
 				return fmt.Errorf("%s: %w", w.object, err)
 			}
-			return k.take(holds, secret, generations)
+			if why = k.take(holds, secret, generations); !errors.Is(why, ErrKey) {
+				return why
+			}
 		}
 	}
 	return why
