@@ -122,10 +122,10 @@ func (s *Store) protocol() *gc.Protocol {
 		Ignored: func(name string, err error) { s.opts.Warn(fmt.Errorf("%s: %w", name, err)) }}
 }
 
-// cleaner returns flag and seal for who removes things: it may give up what is kept for a full storage.
-func (s *Store) cleaner() *gc.Protocol {
+// cleaner returns flag and seal for who removes things: on a full storage it may give up reserves, except so many.
+func (s *Store) cleaner(leave int) *gc.Protocol {
 	p := s.protocol()
-	p.MakeRoom = s.makeRoom
+	p.MakeRoom = func(ctx context.Context) error { return s.makeRoom(ctx, leave) }
 	return p
 }
 
@@ -147,8 +147,6 @@ func (c *codec) Read(name string, data []byte) (gc.Record, error) {
 		by = p.signer.String()
 	}
 	switch {
-	case p.record != nil && c.keys.shutOut(p.signer, name):
-		return gc.Record{}, fmt.Errorf("made by a client that was removed: %w", gc.ErrForeign)
 	case p.record != nil:
 		return gc.Record{Kind: gc.Snapshot, By: by}, nil
 	case p.tomb != nil:

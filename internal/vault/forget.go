@@ -44,7 +44,7 @@ func (s *Store) forget(ctx context.Context, ids []varve.SnapshotID) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := s.cleaner().Forget(ctx, rec.name); err != nil {
+		if err := s.cleaner(1).Forget(ctx, rec.name); err != nil {
 			return fmt.Errorf("%s: %w", rec.snap.ID.Short(), err)
 		}
 	}

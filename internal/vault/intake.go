@@ -48,7 +48,7 @@ func (s *Store) newIntake(ctx context.Context, recheck bool) (*intake, error) {
 	}
 	s.keys.opener.AddSession(session)
 	own := s.keys.own
-	chunker, err := chunk.New(own.ChunkerKey(), chunk.Params{})
+	chunker, err := chunk.New(own.ChunkerKey(), s.cuts)
 	if err != nil {
 		return nil, err
 	}

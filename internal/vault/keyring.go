@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"varve"
@@ -132,7 +131,11 @@ func (k *keyring) load(ctx context.Context, b varve.Backend, report func(name st
 		if o.kind == seal.KindGeneration {
 			continue
 		}
-		if err := k.enter(o); err != nil {
+		err := k.enter(o)
+		if o.kind == seal.KindWrapped && errors.Is(err, seal.ErrSigner) {
+			continue // left by a rotation that broke off: of a generation that never began
+		}
+		if err != nil {
 			report(o.name, err)
 		}
 	}
@@ -217,12 +220,6 @@ func (k *keyring) enter(o keyObject) error {
 		return fmt.Errorf("an object of kind %v among keys: %w", o.kind, varve.ErrDamaged)
 	}
 	return nil
-}
-
-// shutOut reports whether a record is of a client that was removed, and not among those that it left.
-func (k *keyring) shutOut(signer seal.SignerID, record string) bool {
-	r := k.removed[signer]
-	return r != nil && !slices.Contains(r.Snaps, record)
 }
 
 // adminOf returns the public key of the admin who signed o.

@@ -109,6 +109,7 @@ func (s *Store) learnIndexes(ctx context.Context, wanted map[table.Name]int64) e
 		}
 		switch err := s.learnIndex(ctx, o.Name, wanted); {
 		case isDamage(err) || errors.Is(err, seal.ErrSigner): // the packs say themselves what is in them
+			s.spoilt = true
 			s.opts.Warn(fmt.Errorf("%s: %w", o.Name, err))
 		case err != nil:
 			return fmt.Errorf("%s: %w", o.Name, err)
@@ -182,6 +183,11 @@ func (s *Store) learnTables(ctx context.Context, wanted map[table.Name]int64) er
 	return together(ctx, s.opts.workers(), len(names), func(i int) error {
 		name := names[i]
 		p, err := s.readTable(ctx, name, wanted[name])
+		if errors.Is(err, seal.ErrVersion) { // or damaged where it says so
+			if _, loadErr := backend.Load(ctx, s.backend, backend.Data.Name(name)); loadErr != nil {
+				err = loadErr
+			}
+		}
 		switch {
 		case isGone(err): // deleted since it was listed
 			return nil

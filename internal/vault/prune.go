@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"varve"
@@ -34,8 +35,9 @@ type PruneOptions struct {
 	MaxRepack int64
 	// MaxUnused is the share of what packs hold that may stay there unused, between 0 and 1: 0 stands for 0.05, a negative one for none.
 	MaxUnused float64
-	// GiveUp gives up snapshots whose records are damaged, or missing although others tell of them: they count as forgotten for ever.
-	// Without it Prune refuses while there are any, since what they alone need would be lost when they turn up again.
+	// GiveUp gives up snapshots whose records are damaged, or missing although others tell of them: they count as forgotten for ever, and
+	// what is left of the records is deleted. Without it Prune refuses while there are any, since what they alone need would be lost when
+	// they turn up again; so does a dry run.
 	GiveUp bool
 	// Progress, where set, is told of every pack copied, as Done with the bytes copied, and of Damage, by one goroutine at a time.
 	Progress func(varve.Event)
@@ -63,7 +65,7 @@ type PruneReport struct {
 // Prune frees the space of what no snapshot needs. It needs the maintenance key. Writers and other collectors may be at work at the same
 // time, and Prune may break off anywhere: the next one goes on. It refuses, and deletes nothing, where it cannot tell for sure what
 // snapshots need: where a record or a page is damaged or missing, or an object under keys/ is damaged; the error matches varve.ErrDamaged
-// then.
+// then. The Store is used for nothing else meanwhile.
 func (s *Store) Prune(ctx context.Context, opts PruneOptions) (PruneReport, error) {
 	if s.keys.admin == nil {
 		return PruneReport{}, fmt.Errorf("prune: %w", s.needsKey(seal.MaintenanceKey))
@@ -90,7 +92,7 @@ func (p *plan) run(ctx context.Context) (err error) {
 	if err := p.askTime(ctx); err != nil {
 		return err
 	}
-	protocol := p.store.cleaner()
+	protocol := p.store.cleaner(0)
 	if _, err := protocol.Tidy(ctx, p, p.silent); err != nil {
 		return err
 	}
@@ -123,7 +125,7 @@ func (p *plan) collect(ctx context.Context, protocol *gc.Protocol) error {
 
 // preview reports what a prune would do.
 func (p *plan) preview(ctx context.Context) error {
-	r, err := p.store.cleaner().Preview(ctx, p)
+	r, err := p.store.cleaner(0).Preview(ctx, p)
 	if err != nil {
 		return err
 	}
@@ -151,19 +153,20 @@ func (p *plan) complete(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	lost := r.absent()
-	lost = append(lost, r.hurt...)
-	if len(lost) == 0 {
-		return nil
+	for _, rec := range r.all {
+		if rec.tomb == nil {
+			p.expected = append(p.expected, rec.name)
+		}
 	}
-	if !p.opts.GiveUp {
+	lost := slices.Concat(r.absent(), r.hurt)
+	if !p.opts.GiveUp || p.opts.DryRun {
 		return errors.Join(asErrors(lost)...)
 	}
-	if p.opts.DryRun {
-		return nil
-	}
 	for _, l := range lost {
-		if err := s.cleaner().Forget(ctx, l.name); err != nil {
+		if err := s.cleaner(0).Forget(ctx, l.name); err != nil {
+			return err
+		}
+		if err := backend.Remove(ctx, s.backend, l.name); err != nil {
 			return err
 		}
 	}

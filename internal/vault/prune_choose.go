@@ -85,19 +85,20 @@ func (c *chooser) candidate(o varve.Object) (candidate, bool, error) {
 	return one, true, err
 }
 
-// sort drops the packs in which nothing is live, but for one reserve.
+// sort drops the packs in which nothing is live, but for reserves.
 func (c *chooser) sort(free []varve.Object) error {
-	reserved := false
+	reserved := 0
 	for _, o := range free {
 		one, known, err := c.candidate(o)
 		switch {
 		case err != nil:
 			return err
 		case !known:
-		case one.known && one.live == 0 && (one.blobs > 0 || reserved || o.Size != reserveSize):
+		case one.blobs == 0 && o.Size == reserveSize && reserved < reserves:
+			reserved++
+		case one.known && one.live == 0:
 			c.choice.Drop = append(c.choice.Drop, o.Name)
 		default:
-			reserved = reserved || one.blobs == 0
 			c.rest = append(c.rest, one)
 		}
 	}

@@ -21,7 +21,7 @@ const (
 	spareIndex  = 256 << 10
 )
 
-// tend writes index objects anew where that is worth it, brings the local index up to date, and puts a reserve where there is none. A full
+// tend writes index objects anew where that is worth it, brings the local index up to date, and puts reserves where they are missing. A full
 // storage keeps it from nothing but writing: an index is a hint, and the next prune has more room.
 func (p *plan) tend(ctx context.Context) error {
 	s := p.store
@@ -33,12 +33,14 @@ func (p *plan) tend(ctx context.Context) error {
 	if err := s.refresh(ctx); err != nil {
 		return err
 	}
-	due, reserved, err := s.surveyIndex(old)
+	due, there, err := s.surveyIndex(old)
 	if err == nil && due {
 		_, err = s.writeIndex(ctx, old)
 	}
-	if err == nil && !reserved {
-		err = s.keys.putReserve(ctx, s.backend)
+	for ; err == nil && there < reserves; there++ {
+		if err = s.keys.putReserve(ctx, s.backend); err == nil {
+			p.report.BytesFreed -= reserveSize
+		}
 	}
 	if err != nil && !isFull(err) {
 		return err
@@ -47,15 +49,16 @@ func (p *plan) tend(ctx context.Context) error {
 	return s.index.Flush()
 }
 
-// surveyIndex finds out whether index objects should be written anew, and whether a reserve is among the packs.
-func (s *Store) surveyIndex(old []varve.Object) (due, reserved bool, err error) {
+// surveyIndex finds out whether index objects should be written anew, and how many reserves are among the packs.
+func (s *Store) surveyIndex(old []varve.Object) (due bool, reserved int, err error) {
 	size, packs := int64(0), 0
 	for info, err := range s.index.Packs() {
 		if err != nil {
-			return false, false, err
+			return false, 0, err
 		}
-		reserved = reserved || info.Blobs == 0 && info.Size == reserveSize
-		if info.Blobs > 0 {
+		if info.Blobs == 0 {
+			reserved++
+		} else {
 			packs++
 			size += 44 + table.SessionSize + 12*int64(info.Blobs) + 36*int64(info.Chunks)
 		}
@@ -64,7 +67,7 @@ func (s *Store) surveyIndex(old []varve.Object) (due, reserved bool, err error) 
 	for _, o := range old {
 		there += o.Size
 	}
-	due = len(old) > manyIndexes || there > size+size/2+spareIndex || packs > 0 && len(old) == 0 || packs == 0 && len(old) > 1
+	due = s.spoilt || len(old) > manyIndexes || there > size+size/2+spareIndex || packs > 0 && len(old) == 0 || packs == 0 && len(old) > 1
 	return due, reserved, nil
 }
 
@@ -108,12 +111,18 @@ func (s *Store) writeIndex(ctx context.Context, old []varve.Object) (packs int64
 			return packs, err
 		}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.spoilt = false
 	return packs, nil
 }
 
-// reserveSize is how long the reserve is, in bytes: a pack without a blob, which is there to be deleted where records that make room do not
-// fit on a full storage.
-const reserveSize = 128 << 10
+// A reserve is a pack without a blob: it is there to be deleted where records that make room do not fit on a full storage. It is
+// reserveSize bytes long. A new vault has one, and a prune sees to it that there are reserves.
+const (
+	reserveSize = 128 << 10
+	reserves    = 2
+)
 
 // putReserve puts a reserve.
 func (k *keyring) putReserve(ctx context.Context, b varve.Backend) error {
@@ -129,29 +138,33 @@ func (k *keyring) putReserve(ctx context.Context, b varve.Backend) error {
 	return err
 }
 
-// makeRoom deletes the reserve, and, if records may need more than that, index objects, which can be written anew at any time.
-func (s *Store) makeRoom(ctx context.Context) error {
+// makeRoom deletes reserves, but leaves some, and then, if records may need more than that, index objects, which can be written anew at
+// any time. Forget leaves a reserve for the prune that comes next.
+func (s *Store) makeRoom(ctx context.Context, leave int) error {
 	if err := s.know(ctx); err != nil {
 		return err
 	}
-	need, freed := int64(8<<10), int64(0)
-	var reserve []table.Name
+	need, freed := int64(4<<10), int64(0)
+	var there []table.Name
 	for info, err := range s.index.Packs() {
 		if err != nil {
 			return err
 		}
-		need += 2*int64(len(info.Name)) + 3 // a line in a condemn record
 		if info.Blobs == 0 {
-			reserve = append(reserve, info.Name)
-			freed += int64(info.Size)
+			there = append(there, info.Name)
+		}
+		if leave == 0 {
+			need += 2*int64(len(info.Name)) + 3 // a line in a condemn record
 		}
 	}
-	for _, name := range reserve {
+	spare := there[min(leave, len(there)):]
+	for _, name := range spare {
 		if err := backend.Remove(ctx, s.backend, backend.Data.Name(name)); err != nil {
 			return err
 		}
+		freed += reserveSize
 	}
-	if err := s.index.Remove(reserve...); err != nil {
+	if err := s.index.Remove(spare...); err != nil {
 		return err
 	}
 	if freed < need {
@@ -162,7 +175,7 @@ func (s *Store) makeRoom(ctx context.Context) error {
 		freed += more
 	}
 	if freed == 0 {
-		return fmt.Errorf("nothing is left that could be given up to make room: %w", disk.ErrNoSpace)
+		return fmt.Errorf("nothing is left that could be given up to make room: prune: %w", disk.ErrNoSpace)
 	}
 	return nil
 }

@@ -4,213 +4,219 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"varve"
 	"varve/internal/backend"
 	"varve/internal/backend/faulty"
-	"varve/internal/storetest"
+	"varve/internal/gc"
 )
 
-// crowded returns a site with packs that are dead, half dead and alive, and forgotten snapshots, opened by a machine.
-func crowded(t *testing.T) (*site, Options) {
+// crowded returns a site with packs that are dead, half dead and alive, and forgotten snapshots.
+func crowded(t *testing.T) *site {
 	t.Helper()
 	s := newSite(t)
-	opts := s.machine()
-	store := s.open(s.mem, s.key, opts)
-	var ids []varve.SnapshotID
-	for i := range uint64(fewSmall/2 + 1) {
-		ids = append(ids, s.save(store, "a", s.grove(2000, i, i+1)))
-	}
-	s.prune(store)
-	if n := len(s.objects(backend.Data)); n != 3 {
-		t.Fatalf("%d packs", n)
-	}
-	dead := s.save(store, "a", s.grove(2000, 20))
-	s.save(store, "a", s.grove(2000, 1, 21))
-	s.forget(store, append(ids[:6], dead)...)
-	return s, opts
+	store := s.play("writer", s.mem)
+	first := s.save(store, "a", s.grove(2000, 1))
+	s.save(store, "a", s.grove(2000, 2))
+	s.merge(store)
+	dead := s.save(store, "a", s.grove(2000, 3))
+	s.save(store, "a", s.grove(2000, 2, 4))
+	s.forget(store, first, dead)
+	return s
 }
 
-// attempt is a prune by a new machine that may fail.
-func (s *site) attempt(b varve.Backend) error {
-	s.Helper()
-	_, err := s.open(b, s.key, s.machine()).Prune(context.Background(), PruneOptions{Undo: -1, MaxUnused: -1})
-	return err
+// merger moves all packs together.
+type merger struct{ *plan }
+
+func (m merger) Choose(_ context.Context, free, _ []varve.Object) (c gc.Choice, err error) {
+	for _, o := range free {
+		c.Move = append(c.Move, o.Name)
+	}
+	return c, nil
 }
+
+// merge puts everything into two packs, one of content and one of structure.
+func (s *site) merge(store *Store) {
+	s.Helper()
+	p := newPlan(store, PruneOptions{})
+	defer p.close()
+	var err error
+	p.keyObjects, err = store.renewKeys(context.Background())
+	s.must(err)
+	_, err = store.cleaner(0).Collect(context.Background(), merger{p})
+	s.must(err)
+	if n := len(s.objects(backend.Data)); n != 2 {
+		s.Fatalf("%d packs", n)
+	}
+}
+
+// everything is a prune that leaves nothing that could go.
+var everything = PruneOptions{Undo: -1, MaxUnused: -1}
+
+// everywhere does something on copies of the site, with operation n disturbed, for every n that there is, or some where everything is
+// slow. It returns about how many there are.
+func (s *site) everywhere(disturb func(f *site, n int) *faulty.Injector, do func(f *site, b varve.Backend, when string)) int {
+	s.Helper()
+	for n := 1; ; n += stride {
+		f := s.fork(s.T)
+		inj := disturb(f, n)
+		inj.At = n
+		do(f, faulty.New(f.mem, inj), fmt.Sprintf("operation %d", n))
+		if s.Failed() {
+			s.Fatalf("it was operation %d: %v", n, inj.Ops()[min(n, inj.Count())-1])
+		}
+		if inj.Count() < n {
+			return n - 1
+		}
+	}
+}
+
+// changes are the operations between which a program that dies makes a difference.
+func changes(op faulty.Op) bool { return op.Method == "Put" || op.Method == "Delete" }
 
 func TestAPruneThatIsKilledAnywhereIsFinishedByTheNext(t *testing.T) {
-	s, _ := crowded(t)
-	total := s.counting(func(s *site, b varve.Backend) { s.must(s.attempt(b)) })
-	for n := 1; n <= total; n++ {
-		for name, effect := range map[string]faulty.Effect{"before": faulty.Nothing, "after": faulty.Whole} {
-			f := s.fork(t)
-			inj := &faulty.Injector{At: n, Fault: faulty.Kill(effect)}
-			store, err := Open(context.Background(), unclosed{faulty.New(f.mem, inj)}, Credentials{Key: &f.key}, f.machine())
-			if err == nil {
-				_, err = store.Prune(context.Background(), PruneOptions{Undo: -1, MaxUnused: -1})
-				f.must(store.Close())
+	s := crowded(t)
+	for _, effect := range []faulty.Effect{faulty.Nothing, faulty.Whole} {
+		total := s.everywhere(func(*site, int) *faulty.Injector {
+			return &faulty.Injector{Fault: faulty.Kill(effect), Filter: changes}
+		}, func(f *site, b varve.Backend, when string) {
+			_, err := f.play("killed", b).Prune(context.Background(), everything)
+			if err != nil && !errors.Is(err, faulty.ErrKilled) {
+				t.Fatalf("killed at %s: %v", when, err)
 			}
-			if !errors.Is(err, faulty.ErrKilled) {
-				t.Fatalf("killed %s operation %d: %v", name, n, err)
-			}
-			f.sound(fmt.Sprintf("killed %s operation %d", name, n))
-			f.prune(f.admin())
-			f.sound(fmt.Sprintf("pruned after it was killed %s operation %d", name, n))
+			f.sound("killed at " + when)
+			f.prune(f.play("next", f.mem))
+			f.sound("pruned after it was killed at " + when)
 			f.tidyUp()
-			if t.Failed() {
-				t.Fatalf("it was killed %s operation %d: %v", name, n, inj.Ops()[len(inj.Ops())-1])
-			}
-		}
-	}
-	if total < 30 {
-		t.Errorf("%d operations only", total)
-	}
-}
-
-// sound checks that everything that snapshots need is there, and is what it was.
-func (s *site) sound(when string) {
-	s.Helper()
-	store := s.admin()
-	list, err := store.Snapshots(context.Background())
-	if err != nil || len(list) != len(s.want) {
-		s.Errorf("%s: %d snapshots, error %v", when, len(list), err)
-	}
-	for id, want := range s.want {
-		v, err := store.View(context.Background(), id)
-		if err != nil {
-			s.Errorf("%s: %v", when, err)
-			continue
-		}
-		for _, d := range storetest.Differences(v, want, varve.Entry{}) {
-			s.Errorf("%s: snapshot %s: %s", when, id.Short(), d)
+		})
+		if total < 10 {
+			t.Errorf("%d changes only", total)
 		}
 	}
 }
 
 func TestAFaultAnywhereMakesAPruneFailAndLosesNothing(t *testing.T) {
-	s, _ := crowded(t)
-	total := s.counting(func(s *site, b varve.Backend) { s.must(s.attempt(b)) })
-	for n := 1; n <= total; n++ {
-		f := s.fork(t)
-		inj := &faulty.Injector{At: n, Fault: faulty.Fault{Err: faulty.ErrFault}}
-		store, err := Open(context.Background(), unclosed{faulty.New(f.mem, inj)}, Credentials{Key: &f.key}, f.machine())
-		if err == nil {
-			_, err = store.Prune(context.Background(), PruneOptions{Undo: -1, MaxUnused: -1})
-			f.must(store.Close())
+	s := crowded(t)
+	s.everywhere(func(*site, int) *faulty.Injector {
+		return &faulty.Injector{Fault: faulty.Fault{Err: faulty.ErrFault}}
+	}, func(f *site, b varve.Backend, when string) {
+		_, err := f.play("failing", b).Prune(context.Background(), everything)
+		if err != nil && !errors.Is(err, faulty.ErrFault) {
+			t.Errorf("%s failed: %v", when, err)
 		}
 		if err == nil {
-			t.Errorf("operation %d, %v, failed, and nobody says so", n, inj.Ops()[n-1])
+			f.tidyUp()
 		}
-		f.sound(fmt.Sprintf("after operation %d failed", n))
+		f.sound("after a fault at " + when)
+	})
+}
+
+func TestAStorageThatLiesOnceDoesNotMakePruneLoseAnything(t *testing.T) {
+	s := crowded(t)
+	for _, kind := range faulty.Kinds() {
+		if !kind.Lies && kind.On != "List" || kind.Name == "put flipped" { // of which nobody could know
+			continue
+		}
+		s.everywhere(func(_ *site, n int) *faulty.Injector {
+			return kind.At(n)
+		}, func(f *site, b varve.Backend, when string) {
+			_, _ = f.play("pruner", b).Prune(context.Background(), everything) // whether it notices or not
+			f.spoiltRecords()
+			f.sound(kind.Name + " at " + when)
+		})
 	}
+}
+
+// spoiltRecords takes away what is under snapshots/ and locks/ and not what its name says.
+func (s *site) spoiltRecords() {
+	s.Helper()
+	for _, kind := range []backend.Kind{backend.Snapshots, backend.Locks} {
+		for _, name := range s.objects(kind) {
+			if _, err := backend.Load(context.Background(), s.mem, name); err != nil {
+				s.mem.Set(name, nil)
+			}
+		}
+	}
+}
+
+// before returns an injector that lets do happen before an operation.
+func before(do func()) *faulty.Injector {
+	return &faulty.Injector{Do: func(faulty.Op) { do() }, Fault: faulty.Fault{Effect: faulty.Whole}}
 }
 
 func TestABackupAtAnyTimeOfAPruneIsWhole(t *testing.T) {
-	s, opts := crowded(t)
-	s.grove(2000, 1, 3, 20, 30) // of which some are dead, and known to this machine
-	total := s.counting(func(s *site, b varve.Backend) { s.must(s.attempt(b)) })
-	for n := 1; n <= total; n++ {
-		f := s.fork(t)
-		opts := opts
-		opts.Cache, opts.State = t.TempDir(), t.TempDir()
-		writer := f.open(f.mem, f.key, opts)
+	s := crowded(t)
+	s.grove(2000, 1, 2, 3, 5) // of which some are dead, and known to the writer
+	s.everywhere(func(f *site, _ int) *faulty.Injector {
+		writer := f.play("writer", f.mem)
 		f.must(writer.refresh(context.Background()))
-		inj := &faulty.Injector{At: n, Do: func(faulty.Op) { f.save(writer, "a", f.tree) }}
-		inj.Fault.Effect = faulty.Whole
-		if err := f.attempt(faulty.New(f.mem, inj)); err != nil {
-			t.Errorf("prune, with a backup before operation %d: %v", n, err)
-		}
-		f.sound(fmt.Sprintf("a backup before operation %d, %v", n, inj.Ops()[n-1]))
-	}
+		return before(func() { f.save(writer, "a", f.tree) })
+	}, func(f *site, b varve.Backend, when string) {
+		_, err := f.play("pruner", b).Prune(context.Background(), everything)
+		f.must(err)
+		f.sound("with a backup before " + when)
+	})
 }
 
 func TestAPruneAtAnyTimeOfABackupLeavesItWhole(t *testing.T) {
-	s, opts := crowded(t)
-	s.grove(2000, 1, 3, 20, 30)
-	store := s.open(s.mem, s.key, opts)
-	s.must(store.refresh(context.Background()))
-	backup := func(f *site, b varve.Backend) {
-		writer := f.open(b, f.key, f.machine())
-		f.must(writer.refresh(context.Background()))
-		f.save(writer, "a", f.tree)
-	}
-	total := s.counting(backup)
-	for n := 1; n <= total; n++ {
-		f := s.fork(t)
-		inj := &faulty.Injector{At: n, Do: func(faulty.Op) { f.prune(f.admin()) }}
-		inj.Fault.Effect = faulty.Whole
-		backup(f, faulty.New(f.mem, inj))
-		f.sound(fmt.Sprintf("a prune before operation %d, %v", n, inj.Ops()[n-1]))
-		f.prune(f.admin())
-		f.tidyUp()
-	}
+	s := crowded(t)
+	s.grove(2000, 1, 2, 3, 5)
+	s.everywhere(func(f *site, _ int) *faulty.Injector {
+		f.must(f.play("writer", f.mem).refresh(context.Background()))
+		return before(func() { f.prune(f.play("pruner", f.mem)) })
+	}, func(f *site, b varve.Backend, when string) {
+		f.save(f.play("writer", b), "a", f.tree)
+		f.sound("with a prune before " + when)
+	})
 }
 
 func TestAPruneAtAnyTimeOfAnotherLosesNothing(t *testing.T) {
-	s, _ := crowded(t)
-	total := s.counting(func(s *site, b varve.Backend) { s.must(s.attempt(b)) })
-	for n := 1; n <= total; n++ {
-		f := s.fork(t)
-		inj := &faulty.Injector{At: n, Do: func(faulty.Op) { f.prune(f.admin()) }}
-		inj.Fault.Effect = faulty.Whole
-		if err := f.attempt(faulty.New(f.mem, inj)); err != nil {
-			t.Errorf("with another prune before operation %d, %v: %v", n, inj.Ops()[n-1], err)
-		}
-		f.sound(fmt.Sprintf("a prune before operation %d, %v", n, inj.Ops()[n-1]))
-		f.prune(f.admin())
+	s := crowded(t)
+	s.everywhere(func(f *site, _ int) *faulty.Injector {
+		return before(func() { f.prune(f.play("other", f.mem)) })
+	}, func(f *site, b varve.Backend, when string) {
+		_, err := f.play("pruner", b).Prune(context.Background(), everything)
+		f.must(err)
+		f.sound("with another prune before " + when)
+		f.prune(f.play("next", f.mem))
 		f.tidyUp()
-	}
+	})
 }
 
 func TestAnUnforgetAtAnyTimeOfAPruneBringsBackAllOrNothing(t *testing.T) {
-	s, _ := crowded(t)
-	store := s.admin()
-	list, err := store.Forgotten(t.Context())
+	s := crowded(t)
+	list, err := s.play("writer", s.mem).Forgotten(t.Context())
 	s.must(err)
-	total := s.counting(func(s *site, b varve.Backend) { s.must(s.attempt(b)) })
-	back := 0
-	for n := 1; n <= total; n++ {
-		f := s.fork(t)
-		other := f.admin()
-		inj := &faulty.Injector{At: n, Do: func(faulty.Op) {
-			err := other.Unforget(context.Background(), list[1].ID)
-			if err == nil {
+	id, back := list[1].ID, 0
+	total := s.everywhere(func(f *site, n int) *faulty.Injector {
+		return before(func() {
+			other := f.play("writer", f.mem)
+			switch err := other.Unforget(context.Background(), id); {
+			case err == nil:
 				back++
-				f.want[list[1].ID] = f.wantOf(other, list[1].ID)
-			} else if !errors.Is(err, ErrPruned) && !errors.Is(err, varve.ErrNoSnapshot) {
+				f.want[id] = f.gone[id]
+			case !errors.Is(err, ErrPruned) && !errors.Is(err, varve.ErrNoSnapshot):
 				t.Errorf("before operation %d: %v", n, err)
 			}
-		}}
-		inj.Fault.Effect = faulty.Whole
-		if err := f.attempt(faulty.New(f.mem, inj)); err != nil {
-			t.Errorf("with an unforget before operation %d: %v", n, err)
-		}
-		f.sound(fmt.Sprintf("an unforget before operation %d, %v", n, inj.Ops()[n-1]))
-	}
+		})
+	}, func(f *site, b varve.Backend, when string) {
+		_, err := f.play("pruner", b).Prune(context.Background(), everything)
+		f.must(err)
+		f.sound("with an unforget before " + when)
+	})
 	if back == 0 || back == total {
 		t.Errorf("of %d unforgets %d came in time", total, back)
 	}
 }
 
-// wantOf returns what a snapshot holds now.
-func (s *site) wantOf(store *Store, id varve.SnapshotID) (want []varve.Entry) {
-	s.Helper()
-	v, err := store.View(context.Background(), id)
-	s.must(err)
-	for e, err := range v.Entries(context.Background()) {
-		s.must(err)
-		want = append(want, e)
-	}
-	return want
-}
-
-func TestUnsealedRecordsOfTheDeadDoNotKeepContentForEver(t *testing.T) {
+func TestWhatTheDeadLeftUnsealedBecomesASnapshotIfItIsWhole(t *testing.T) {
 	s := newSite(t)
 	s.save(s.admin(), "a", s.grove(2000, 1))
 	s.grove(2000, 1, 2)
 	inj := &faulty.Injector{At: 1, Fault: faulty.Kill(faulty.Whole), Filter: func(op faulty.Op) bool {
-		return op.Method == "Put" && hasPrefix([]string{op.Name}, backend.Snapshots.Prefix()) == 1
+		return op.Method == "Put" && strings.HasPrefix(op.Name, backend.Snapshots.Prefix())
 	}}
 	writer := s.open(faulty.New(s.mem, inj), s.key, s.machine())
 	if _, err := writer.Save(t.Context(), s.tree, varve.SaveOptions{Series: "a", Now: s.now}); !errors.Is(err, faulty.ErrKilled) {
@@ -218,10 +224,34 @@ func TestUnsealedRecordsOfTheDeadDoNotKeepContentForEver(t *testing.T) {
 	}
 	s.prune(s.admin())
 	s.sound("while the writer may live")
-	s.later(silence * 2)
+	s.later(2 * silence)
 	s.prune(s.admin())
 	list, err := s.admin().Snapshots(t.Context())
 	if err != nil || len(list) != 2 {
-		t.Errorf("what has all it needs becomes a snapshot: %v, error %v", list, err)
+		t.Fatalf("%v, error %v", list, err)
 	}
+	s.want[list[1].ID] = s.tree.Want()
+	s.holds()
+}
+
+func TestWhatTheDeadLeftIncompleteIsGivenUp(t *testing.T) {
+	s := newSite(t)
+	inj := &faulty.Injector{At: 1, Fault: faulty.Kill(faulty.Whole), Filter: func(op faulty.Op) bool {
+		return op.Method == "Put" && strings.HasPrefix(op.Name, backend.Snapshots.Prefix())
+	}}
+	writer := s.open(faulty.New(s.mem, inj), s.key, s.machine())
+	if _, err := writer.Save(t.Context(), s.grove(2000, 1), varve.SaveOptions{Series: "a", Now: s.now}); !errors.Is(err, faulty.ErrKilled) {
+		t.Fatal(err)
+	}
+	for o, err := range s.mem.List(t.Context(), backend.Data.Prefix()) {
+		s.must(err)
+		if o.Size != reserveSize {
+			s.mem.Set(o.Name, nil)
+			break
+		}
+	}
+	s.later(2 * silence)
+	s.prune(s.admin())
+	s.holds()
+	s.tidyUp()
 }

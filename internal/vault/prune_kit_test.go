@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -13,9 +14,9 @@ import (
 
 	"varve"
 	"varve/internal/backend"
-	"varve/internal/backend/faulty"
 	"varve/internal/backend/mem"
 	"varve/internal/manifest"
+	"varve/internal/pack"
 	"varve/internal/seal"
 	"varve/internal/storetest"
 	"varve/internal/table"
@@ -29,12 +30,43 @@ type site struct {
 	mu   sync.Mutex
 	time time.Time
 	want map[varve.SnapshotID][]varve.Entry
-	tree *storetest.Tree // the source of its snapshots
+	gone map[varve.SnapshotID][]varve.Entry // forgotten
+	tree *storetest.Tree                    // the source of its snapshots
+	cast map[string]*player
+}
+
+// player is a Store that is open as long as the test goes on, and plays one part on one copy of a vault after another.
+type player struct {
+	varve.Backend // of the copy
+	store         *Store
+}
+
+func (p *player) Close() error { return nil }
+
+// play returns the Store for a part, on a backend. It has no memory of rollbacks, since every copy is one.
+func (s *site) play(part string, b varve.Backend) *Store {
+	s.Helper()
+	p := s.cast[part]
+	if p == nil {
+		p = &player{Backend: s.mem}
+		var err error
+		p.store, err = Open(context.Background(), p, Credentials{Key: &s.key}, Options{Cache: s.TempDir(), Now: s.now})
+		s.must(err)
+		s.cast[part] = p
+		s.Cleanup(func() {
+			if err := p.store.Close(); err != nil {
+				s.Error(err)
+			}
+		})
+	}
+	p.Backend = b
+	return p.store
 }
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{T: t, time: time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC), want: map[varve.SnapshotID][]varve.Entry{}, tree: storetest.NewTree()}
+	s := &site{T: t, time: time.Date(2024, 2, 29, 12, 0, 0, 0, time.UTC), want: map[varve.SnapshotID][]varve.Entry{}, tree: storetest.NewTree(),
+		gone: map[varve.SnapshotID][]varve.Entry{}, cast: map[string]*player{}}
 	s.tree.Dir("d")
 	s.mem = mem.New(mem.Options{Now: s.now})
 	key, err := Init(t.Context(), s.mem, InitOptions{Now: s.now})
@@ -45,10 +77,8 @@ func newSite(t *testing.T) *site {
 
 // fork returns a site that goes on by itself.
 func (s *site) fork(t *testing.T) *site {
-	f := &site{T: t, mem: s.mem.Clone(), key: s.key, time: s.time, want: map[varve.SnapshotID][]varve.Entry{}, tree: s.tree}
-	for id, entries := range s.want {
-		f.want[id] = entries
-	}
+	f := &site{T: t, mem: s.mem.Clone(), key: s.key, time: s.time, want: map[varve.SnapshotID][]varve.Entry{}, gone: s.gone, tree: s.tree, cast: s.cast}
+	maps.Copy(f.want, s.want)
 	return f
 }
 
@@ -74,7 +104,7 @@ func (s *site) must(err error) {
 
 // machine is what one machine has: nothing yet.
 func (s *site) machine() Options {
-	return Options{Cache: s.TempDir(), State: s.TempDir(), Now: s.now}
+	return Options{Cache: s.TempDir(), State: s.TempDir(), Now: s.now, Workers: 1}
 }
 
 // open opens the vault until the end of the test.
@@ -111,6 +141,7 @@ func (s *site) forget(store *Store, ids ...varve.SnapshotID) {
 	s.Helper()
 	s.must(store.Forget(context.Background(), ids...))
 	for _, id := range ids {
+		s.gone[id] = s.want[id]
 		delete(s.want, id)
 	}
 }
@@ -123,26 +154,11 @@ func (s *site) prune(store *Store) PruneReport {
 	return report
 }
 
-// holds checks, on a new machine, that the snapshots are what they should be, and that nothing is damaged.
-func (s *site) holds() *Store {
+// holds checks that the snapshots are what they should be, and that nothing is damaged.
+func (s *site) holds() {
 	s.Helper()
-	store := s.admin()
-	list, err := store.Snapshots(context.Background())
-	s.must(err)
-	if len(list) != len(s.want) {
-		s.Errorf("%d snapshots, not %d", len(list), len(s.want))
-	}
-	for id, want := range s.want {
-		v, err := store.View(context.Background(), id)
-		if err != nil {
-			s.Error(err)
-			continue
-		}
-		for _, d := range storetest.Differences(v, want, varve.Entry{}) {
-			s.Errorf("snapshot %s: %s", id.Short(), d)
-		}
-	}
-	report, err := store.Verify(context.Background(), varve.VerifyOptions{Progress: func(e varve.Event) {
+	s.sound("now")
+	report, err := s.play("judge", s.mem).Verify(context.Background(), varve.VerifyOptions{Progress: func(e varve.Event) {
 		if e.Kind == varve.Damage {
 			s.Errorf("damage: /%s: %v", e.Path, e.Err)
 		}
@@ -151,13 +167,33 @@ func (s *site) holds() *Store {
 	if report.Damage != 0 {
 		s.Errorf("%d damaged", report.Damage)
 	}
-	return store
+}
+
+// sound checks that everything that snapshots need is there, and is what it was.
+func (s *site) sound(when string) {
+	s.Helper()
+	store := s.play("judge", s.mem)
+	s.must(store.refresh(context.Background()))
+	list, err := store.Snapshots(context.Background())
+	if err != nil || len(list) != len(s.want) {
+		s.Errorf("%s: %d snapshots, not %d, error %v", when, len(list), len(s.want), err)
+	}
+	for id, want := range s.want {
+		v, err := store.View(context.Background(), id)
+		if err != nil {
+			s.Errorf("%s: %v", when, err)
+			continue
+		}
+		for _, d := range storetest.Differences(v, want, varve.Entry{}) {
+			s.Errorf("%s: snapshot %s: %s", when, id.Short(), d)
+		}
+	}
 }
 
 // leftOver returns how many blobs are in packs of which nothing is needed, and how many needed chunks are in several packs.
 func (s *site) leftOver() (unused, twice int) {
 	s.Helper()
-	store := s.admin()
+	store := s.play("judge", s.mem)
 	s.must(store.refresh(context.Background()))
 	r, err := store.catalog.read(context.Background())
 	s.must(err)
@@ -194,7 +230,7 @@ func (s *site) leftOver() (unused, twice int) {
 	return unused, twice
 }
 
-// tidyUp checks that nothing is in packs but what snapshots need, once, that there is one reserve, and that nothing is left of
+// tidyUp checks that nothing is in packs but what snapshots need, once, that there are reserves, and that nothing is left of
 // collectors.
 func (s *site) tidyUp() {
 	s.Helper()
@@ -204,15 +240,15 @@ func (s *site) tidyUp() {
 	if left := s.objects(backend.Locks); len(left) > 0 {
 		s.Errorf("records of collectors are left: %v", left)
 	}
-	reserves := 0
+	n := 0
 	for o, err := range s.mem.List(context.Background(), backend.Data.Prefix()) {
 		s.must(err)
 		if o.Size == reserveSize {
-			reserves++
+			n++
 		}
 	}
-	if reserves != 1 {
-		s.Errorf("%d reserves", reserves)
+	if n != reserves {
+		s.Errorf("%d reserves", n)
 	}
 }
 
@@ -244,7 +280,7 @@ func noise(seed uint64, n int) string {
 func (s *site) grove(n int, seeds ...uint64) *storetest.Tree {
 	var names []string
 	for _, seed := range seeds {
-		name := fmt.Sprintf("d/%d-%d", seed, n)
+		name := fmt.Sprintf("d/%03d-%d", seed, n)
 		names = append(names, name)
 		if s.tree.At(name) == nil {
 			s.tree.File(name, noise(seed, n))
@@ -258,13 +294,15 @@ func (s *site) grove(n int, seeds ...uint64) *storetest.Tree {
 	return s.tree
 }
 
-// counting returns how many operations do does on a copy of a site.
-func (s *site) counting(do func(s *site, b varve.Backend)) int {
-	s.Helper()
-	f := s.fork(s.T)
-	inj := &faulty.Injector{}
-	do(f, faulty.New(f.mem, inj))
-	return inj.Count()
+// blobs makes the source hold files for each number that make up one blob, where one goroutine takes them in.
+func (s *site) blobs(numbers ...uint64) *storetest.Tree {
+	var seeds []uint64
+	for _, n := range numbers {
+		for i := range uint64(4) {
+			seeds = append(seeds, 4*n+i)
+		}
+	}
+	return s.grove(pack.BundleSize/4, seeds...)
 }
 
 // packOf returns a pack that holds a chunk.
@@ -279,12 +317,12 @@ func (s *site) packOf(store *Store, domain seal.SignerID, id varve.ChunkID) tabl
 	return name
 }
 
-// hasPrefix counts the names that begin with a prefix.
-func hasPrefix(names []string, prefix string) (n int) {
-	for _, name := range names {
-		if strings.HasPrefix(name, prefix) {
-			n++
-		}
+// size returns how long the objects of a kind are together, in bytes.
+func (s *site) size(k backend.Kind) (n int64) {
+	s.Helper()
+	for o, err := range s.mem.List(context.Background(), k.Prefix()) {
+		s.must(err)
+		n += o.Size
 	}
 	return n
 }

@@ -27,6 +27,7 @@ type plan struct {
 	opts       PruneOptions
 	undo       time.Duration
 	keyObjects map[string]bool // under keys/, when the keyring was read
+	expected   []string        // the records without a tomb at the beginning
 	now        time.Time
 	byStorage  bool // now is by the clock of the storage
 
@@ -125,6 +126,9 @@ func (p *plan) Mark(ctx context.Context, roots []gc.Snap) error {
 	if err := p.sameKeys(ctx); err != nil {
 		return err
 	}
+	if err := p.allThere(ctx, roots); err != nil {
+		return err
+	}
 	p.close()
 	p.marks = p.store.index.NewMarks()
 	p.distinct, p.nowhere = 0, 0
@@ -139,6 +143,29 @@ func (p *plan) Mark(ctx context.Context, roots []gc.Snap) error {
 		}
 	}
 	return p.measure()
+}
+
+// allThere makes sure that the records that were there at the beginning are among the roots, or have a tomb now: a listing that lacks
+// some is worth nothing.
+func (p *plan) allThere(ctx context.Context, roots []gc.Snap) error {
+	listed := map[string]bool{}
+	for i := range roots {
+		listed[roots[i].Name] = true
+	}
+	missing := slices.DeleteFunc(slices.Clone(p.expected), func(name string) bool { return listed[name] })
+	if len(missing) == 0 {
+		return nil
+	}
+	r, err := p.store.readRecords(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range missing {
+		if !r.tombs[name] {
+			return fmt.Errorf("%s is missing from a listing, and was not forgotten: %w", name, varve.ErrDamaged)
+		}
+	}
+	return nil
 }
 
 // record returns what a snapshot record says.

@@ -23,6 +23,8 @@ type repacking struct {
 	structure *pack.Builder
 	indexer   *indexer
 	signer    table.Domain
+	packs     int64 // that were copied, and how much of them in bytes
+	bytes     int64
 }
 
 // Repack is gc.Plan's. What is damaged is told and passed over; on a full storage it ends early. What was not copied is not deleted.
@@ -47,6 +49,8 @@ func (p *plan) Repack(ctx context.Context, packs []string) error {
 		p.full = true
 		return nil
 	}
+	p.report.PacksRepacked += r.packs
+	p.report.BytesRepacked += r.bytes
 	return err
 }
 
@@ -104,8 +108,8 @@ func (r *repacking) copy(ctx context.Context, name table.Name) error {
 // done counts and tells that a pack was copied.
 func (r *repacking) done(bytes int64) {
 	r.mu.Lock()
-	r.report.PacksRepacked++
-	r.report.BytesRepacked += bytes
+	r.packs++
+	r.bytes += bytes
 	r.mu.Unlock()
 	r.tell(varve.Event{Kind: varve.Done, Bytes: bytes})
 }

@@ -161,6 +161,10 @@ func (s *Store) readRecords(ctx context.Context) (*records, error) {
 		switch {
 		case isGone(err): // deleted since it was listed
 			continue
+		case errors.Is(err, errRevoked): // which is no reason to complain for ever
+			r.tombs[o.Name] = true
+			s.opts.Warn(fmt.Errorf("%s: %w", o.Name, err))
+			continue
 		case isDamage(err) || errors.Is(err, gc.ErrForeign):
 			err = fmt.Errorf("%s: %w: %w", o.Name, varve.ErrDamaged, err)
 			r.faults = append(r.faults, err)
@@ -172,7 +176,7 @@ func (s *Store) readRecords(ctx context.Context) (*records, error) {
 			return nil, fmt.Errorf("%s: %w", o.Name, err)
 		}
 		if p.record != nil {
-			r.add(p.record, s.keys)
+			r.add(p.record)
 			continue
 		}
 		marks = append(marks, p)
@@ -194,12 +198,8 @@ func (s *Store) readRecords(ctx context.Context) (*records, error) {
 	return r, nil
 }
 
-// add enters a record, unless its client was removed before it was made: then it counts for nothing.
-func (r *records) add(rec *record, k *keyring) {
-	if k.shutOut(rec.signer, rec.name) {
-		r.tombs[rec.name] = true
-		return
-	}
+// add enters a record.
+func (r *records) add(rec *record) {
 	r.byName[rec.name] = rec
 	r.all = append(r.all, rec)
 }
@@ -216,7 +216,7 @@ func (s *Store) lookAgain(ctx context.Context, r *records, name string) error {
 	case err != nil:
 		return fmt.Errorf("%s: %w", name, err)
 	case p.record != nil && r.byName[name] == nil:
-		r.add(p.record, s.keys)
+		r.add(p.record)
 	}
 	return nil
 }
@@ -278,14 +278,21 @@ func (s *Store) parse(name string, data []byte) (parsed, error) {
 	return p, s.revoked(p)
 }
 
-// revoked returns an error that matches gc.ErrForeign where p is a snapshot record that a client put after it was removed.
+// revoked returns errRevoked where p is a snapshot record, or the seal of one, that a client put after it was removed.
 func (s *Store) revoked(p parsed) error {
 	r := s.keys.removed[p.signer]
-	if p.record == nil || r == nil || slices.Contains(r.Snaps, p.record.name) {
+	about := p.seals
+	if p.record != nil {
+		about = p.record.name
+	}
+	if r == nil || about == "" || slices.Contains(r.Snaps, about) {
 		return nil
 	}
-	return fmt.Errorf("its client was removed: %w", gc.ErrForeign)
+	return errRevoked
 }
+
+// errRevoked says that a snapshot record, or its seal, was put by a client that was removed before.
+var errRevoked = fmt.Errorf("its client was removed: %w", gc.ErrForeign)
 
 // parseRecord says what a verified object is: data, of which body is a part.
 func (s *Store) parseRecord(name string, h seal.Header, body, data []byte) (p parsed, err error) {

@@ -21,6 +21,7 @@ import (
 
 	"varve"
 	"varve/internal/backend"
+	"varve/internal/chunk"
 	"varve/internal/index"
 	"varve/internal/pack"
 	"varve/internal/seal"
@@ -68,11 +69,13 @@ type Store struct {
 	blobs      *blobCache
 	packs      *pack.Reader
 	compressor seal.Compressor
-	keyFaults  []error // what was under keys/ when this machine looked last, and is not now
+	cuts       chunk.Params // how content is cut; tests have smaller chunks
+	keyFaults  []error      // what was under keys/ when this machine looked last, and is not now
 
 	mu      sync.Mutex
 	shunned map[table.Name]bool // packs that must not be relied on
 	indexed bool                // the index was brought up to date since the Store was opened
+	spoilt  bool                // an index object was found damaged
 }
 
 var _ varve.Store = (*Store)(nil)
