@@ -119,7 +119,7 @@ func (a *app) options(sec *secrets) location.Options {
 	return location.Options{OpenDir: a.open, Unlock: func(ctx context.Context, path string) (vault.Credentials, vault.Options, error) {
 		creds, err := sec.credentials(ctx, path)
 		cache, state := a.dirs()
-		return creds, vault.Options{Cache: cache, State: state, Now: a.now, Warn: func(err error) { a.warn("%s", describe(err)) }}, err
+		return creds, vault.Options{Cache: cache, State: state, Place: path, Now: a.now, Warn: func(err error) { a.warn("%s", describe(err)) }}, err
 	}}
 }
 

@@ -103,6 +103,8 @@ func exitCode(ctx context.Context, err error) int {
 	}{
 		{errUsage, exitUsage},
 		{location.ErrScheme, exitUsage},
+		{vault.ErrKeyName, exitUsage},
+		{vault.ErrExposed, exitWrongKey},
 		{retention.ErrEmptyPolicy, exitUsage},
 		{errStopped, exitInterrupted},
 		{varve.ErrNoStore, exitNoStore},
@@ -134,6 +136,9 @@ func hint(err error) string {
 		{vault.ErrWitness, "do not trust this storage: snapshots are missing, or it is another vault than the one that the words are from"},
 		{vault.ErrPruned, "a copy of it may be in another store: varve copy"},
 		{vault.ErrNoKey, "varve key list tells the names"},
+		{vault.ErrKeyName, "a name is printable, has 128 bytes at most, and was never given to another key of this vault: varve key list"},
+		{vault.ErrExposed, "did somebody put another vault in its place? To open this one as it is, give no passphrase and no key"},
+		{vault.ErrWithheld, "was the storage set back, or did it lose objects? What is there can be read; varve prune --give-up goes on without the rest"},
 		{vault.ErrLastKey, "add another one first: varve key add"},
 		{vault.ErrKey, "--key FILE takes a key file, or the recovery sheet typed into a file"},
 		{varve.ErrBusy, "another backup or forget of this series is running; try again when it has ended"},

@@ -60,8 +60,8 @@ func (b *backup) initStore(ctx context.Context, kind location.Kind, v *newVault,
 	switch {
 	case kind == location.Vault:
 		b.make = v.make
-	case v.given():
-		return usagef("--recipient, --recovery and --insecure-no-encryption are about a vault: give --kind vault")
+	case v.given(), len(b.app.secrets.flagged()) > 0:
+		return usagef("passphrases, keys, --recipient, --recovery and --insecure-no-encryption are about a vault: give --kind vault")
 	default:
 		b.make = location.Init
 	}

@@ -24,7 +24,9 @@ func (a *app) keyRotateCommand() *cobra.Command {
 		Use:   "rotate",
 		Short: "Replace the restore and maintenance keys",
 		Long: `Make a new restore key and a new maintenance key, with a new passphrase or new recipients. All that comes is sealed to the new ones, and what
-is there can be opened with them, too. The old ones, their passphrases included, still open what was there before and nothing else.
+is there can be opened with them, too. The old ones, their passphrases and recipients included, go out of the vault: add
+those again that shall stay. Who kept a copy can still open what was there before with it, and with the old maintenance key and access to
+the storage could still forge; so give the storage new credentials, too.
 Put-only keys stay as they are. The new recovery sheet takes the place of the old one; so must new copies of the keys in files.`,
 		Example: `  varve key rotate -s /mnt/box/vault --recovery sheet.txt`,
 		Args:    wants(cobra.NoArgs),

@@ -60,6 +60,7 @@ func (v *newVault) make(ctx context.Context, spec string, o location.Options) er
 func (v *newVault) how(ctx context.Context) (how vault.InitOptions, err error) {
 	a := v.app
 	how = vault.InitOptions{Now: a.now, Unencrypted: v.open}
+	_, how.State = a.dirs()
 	src, err := a.secrets.source()
 	switch {
 	case err != nil:

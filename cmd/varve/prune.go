@@ -95,9 +95,11 @@ func (p *pruning) checkUsage() error {
 func (p *pruning) run(ctx context.Context, place *location.Place) error {
 	a := p.app
 	m := a.newMeter()
+	damage := 0
 	p.options.Progress = func(e varve.Event) {
 		switch {
 		case e.Kind == varve.Damage:
+			damage++
 			a.finding(e)
 		case e.Kind == varve.Partly:
 			m.add(0, e.Bytes)
@@ -119,6 +121,9 @@ func (p *pruning) run(ctx context.Context, place *location.Place) error {
 		}
 	}
 	p.summary(&r, m)
+	if damage > 0 {
+		return errVerified
+	}
 	return nil
 }
 

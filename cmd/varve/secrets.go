@@ -74,7 +74,7 @@ func (s *secrets) credentials(ctx context.Context, path string) (vault.Credentia
 	if src == nil && !s.app.canAsk() {
 		return vault.Credentials{}, nil
 	}
-	return vault.Credentials{Passphrase: func(ctx context.Context) (string, error) { return s.passphrase(ctx, src, path) }}, nil
+	return vault.Credentials{Passphrase: func(ctx context.Context) (string, error) { return s.passphrase(ctx, src, path) }, Given: src != nil}, nil
 }
 
 // fromKey reads a key file: one of varve, a recovery sheet, or identities of age or ssh.

@@ -46,6 +46,7 @@ func InitVault(ctx context.Context, spec string, opts Options, how vault.InitOpt
 	if err := makeRoom(ctx, dir, storage); err != nil {
 		return key, wrapPath("init vault", path, err)
 	}
+	how.Place = path
 	key, err = vault.Init(ctx, storage, how)
 	return key, wrapPath("make", path, err)
 }

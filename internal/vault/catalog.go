@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -58,6 +59,9 @@ func (c *catalog) read(ctx context.Context) (*records, error) {
 	return r, c.store.local.writeHeads(r)
 }
 
+// ErrWithheld says that the storage does not show what must be there. It matches varve.ErrDamaged.
+var ErrWithheld = fmt.Errorf("the storage lost it or holds it back: %w", varve.ErrDamaged)
+
 // absence is an object that is not there, or not what it was.
 type absence struct {
 	name string
@@ -77,14 +81,14 @@ func (r *records) absent() (list []absence) {
 	missing := func(name, series, why string) {
 		rec := r.byName[name]
 		if name != "" && (rec == nil || !rec.sealed) && !r.tombs[name] {
-			list = append(list, absence{name, fmt.Errorf("series %s: record %s or its seal is missing, %s: the storage lost it or holds it back: %w",
-				series, name, why, varve.ErrDamaged)})
+			list = append(list, absence{name, fmt.Errorf("series %s: record %s or its seal is missing, %s: %w",
+				series, name, why, ErrWithheld)})
 		}
 	}
 	for _, name := range r.orphans {
 		if !r.tombs[name] {
-			list = append(list, absence{name, fmt.Errorf("record %s is missing, and there is a seal for it: the storage lost it or holds it back: %w",
-				name, varve.ErrDamaged)})
+			list = append(list, absence{name, fmt.Errorf("record %s is missing, and there is a seal for it: %w",
+				name, ErrWithheld)})
 		}
 	}
 	for series, h := range r.seen {
@@ -126,7 +130,21 @@ func (l *local) readHeads() (heads, error) {
 
 // writeHeads raises the marks to what r holds.
 func (l *local) writeHeads(r *records) error {
-	h, changed := r.seen, false
+	if !r.raises(maps.Clone(r.seen)) {
+		return nil
+	}
+	return l.exclusive(func() error {
+		h, err := l.readHeads()
+		if err != nil || !r.raises(h) {
+			return err
+		}
+		r.seen = h
+		return l.storeHeads(h)
+	})
+}
+
+// raises enters what r holds into h, and reports whether anything was new.
+func (r *records) raises(h heads) (changed bool) {
 	for _, rec := range r.all {
 		if !rec.opened || !rec.sealed {
 			continue
@@ -136,20 +154,19 @@ func (l *local) writeHeads(r *records) error {
 			changed = true
 		}
 	}
-	if !changed {
-		return nil
-	}
-	return l.storeHeads(h)
+	return changed
 }
 
 // raise enters a new head.
 func (l *local) raise(series string, to head) error {
-	h, err := l.readHeads()
-	if err != nil {
-		return err
-	}
-	h[series] = to
-	return l.storeHeads(h)
+	return l.exclusive(func() error {
+		h, err := l.readHeads()
+		if err != nil || to.Seq < h[series].Seq {
+			return err
+		}
+		h[series] = to
+		return l.storeHeads(h)
+	})
 }
 
 func (l *local) storeHeads(h heads) error {

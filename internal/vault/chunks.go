@@ -89,7 +89,10 @@ func (c *chunks) readKnown(ctx context.Context, id varve.ChunkID) (pack.Piece, e
 	if len(places) == 0 {
 		why = fmt.Errorf("is in no pack: %w", varve.ErrDamaged)
 	}
-	return pack.Piece{}, fmt.Errorf("chunk %s: %w", id, errors.Join(why, varve.ErrDamaged))
+	if !errors.Is(why, varve.ErrDamaged) { // the pack is gone
+		why = fmt.Errorf("%w: %w", varve.ErrDamaged, why)
+	}
+	return pack.Piece{}, fmt.Errorf("chunk %s: %w", id, why)
 }
 
 // readAt reads a chunk from one place.

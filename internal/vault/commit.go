@@ -45,8 +45,23 @@ func (v *save) commit(r *records) (varve.Snapshot, error) {
 	if err != nil {
 		return varve.Snapshot{}, err
 	}
+	if err := s.stillKnown(v.ctx); err != nil {
+		return varve.Snapshot{}, err
+	}
 	v.tidy(name)
 	return v.snap, nil
+}
+
+// stillKnown returns an error where the client was removed meanwhile: its snapshot does not count then.
+func (s *Store) stillKnown(ctx context.Context) error {
+	k := newKeyring(s.keys.vault, s.keys.publics[0])
+	if _, err := k.load(ctx, s.backend, func(string, error) {}); err != nil {
+		return err
+	}
+	if k.removed[s.keys.own.Domain()] != nil {
+		return fmt.Errorf("the key was removed from the vault while it was used, and the snapshot does not count: %w", ErrKey)
+	}
+	return nil
 }
 
 // tidy remembers the snapshot for the next run. It is saved whatever fails here, which costs that run time.
@@ -186,9 +201,4 @@ func (c *codec) signed(kind seal.Kind, by *seal.Signer, body any) ([]byte, error
 		return nil, err
 	}
 	return seal.SignObject(c.keys.vault, c.keys.newest().Generation, by, kind, text)
-}
-
-func newID() (id varve.SnapshotID, err error) {
-	_, err = rand.Read(id[:])
-	return id, err
 }

@@ -3,6 +3,7 @@ package vault
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,6 +34,8 @@ type config struct {
 	Created     time.Time    `json:"created"`
 	Root        []byte       `json:"root,omitempty"` // of an unencrypted vault
 	Signature   []byte       `json:"signature,omitempty"`
+
+	sum [32]byte // of its bytes
 }
 
 // newConfig returns the signed config of a new vault. With open set, it gives the root secret away.
@@ -101,6 +104,7 @@ func parseConfig(data []byte) (*config, error) {
 	if err != nil || !seal.VerifyConfig(c.Admin, signed, sig) {
 		return nil, fmt.Errorf("config: signature is wrong: %w", varve.ErrDamaged)
 	}
+	c.sum = sha256.Sum256(data)
 	return &c, nil
 }
 

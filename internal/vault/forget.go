@@ -91,7 +91,14 @@ func (r *records) forgotten() []*record {
 // ErrPruned where it comes too late.
 func (s *Store) Unforget(ctx context.Context, ids ...varve.SnapshotID) error {
 	for _, id := range ids {
-		if err := s.unforget(ctx, id); err != nil {
+		err := s.unforget(ctx, id)
+		for try := 1; errors.Is(err, gc.ErrLost) && try < maxAttempts; try++ { // what was lost is not relied on again
+			err = s.unforget(ctx, id)
+		}
+		if errors.Is(err, gc.ErrLost) {
+			err = fmt.Errorf("%w: %w", ErrPruned, err)
+		}
+		if err != nil {
 			return fmt.Errorf("unforget %s: %w", id.Short(), err)
 		}
 	}
@@ -131,9 +138,6 @@ func (s *Store) unforget(ctx context.Context, id varve.SnapshotID) error {
 		return err
 	}
 	_, err = s.protocol().Commit(ctx, c)
-	if errors.Is(err, gc.ErrLost) {
-		err = fmt.Errorf("%w: %w", ErrPruned, err)
-	}
 	return err
 }
 

@@ -21,6 +21,8 @@ type InitOptions struct {
 	Recipients []seal.Recipient
 	Name       string
 	Now        func() time.Time
+	// State and Place are those of Options: what this machine remembered of the place is of no use any more.
+	State, Place string
 }
 
 // Init makes a vault in b, which stays open, and returns its restore key, for a recovery sheet. fs.ErrExist where there is a vault already.
@@ -60,6 +62,11 @@ func initVault(ctx context.Context, b varve.Backend, opts InitOptions) (key seal
 	}
 	if err := k.putReserve(ctx, b); err != nil {
 		return key, err
+	}
+	if opts.State != "" && opts.Place != "" {
+		if err := changePins(opts.State, func(pins map[string]pin) error { delete(pins, opts.Place); return nil }); err != nil {
+			return key, err
+		}
 	}
 	// The config comes last: with it the vault exists.
 	if err := b.Put(ctx, configName, text); err != nil {

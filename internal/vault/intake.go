@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"runtime"
 	"sync"
@@ -35,6 +36,8 @@ type intake struct {
 	mu   sync.Mutex
 	idle []*hand // that nobody holds
 	all  []*hand
+
+	checked map[table.Name]bool // packs that were read: whether they are whole
 }
 
 // newIntake begins a session.
@@ -89,17 +92,38 @@ func (in *intake) here(id varve.ChunkID) (bool, error) {
 	if !ok || err != nil {
 		return false, err
 	}
-	if in.recheck && !in.whole(id) {
-		return false, nil
+	if in.recheck {
+		if whole, err := in.whole(id, name); !whole || err != nil {
+			return false, err
+		}
 	}
 	in.needs.add(name)
 	return true, nil
 }
 
-// whole reports whether a chunk can be read, where the key at hand can at all.
-func (in *intake) whole(id varve.ChunkID) bool {
+// whole reports whether a chunk can be read, or, where the key at hand reads none, whether the pack that it is relied on in is what it was.
+func (in *intake) whole(id varve.ChunkID, name table.Name) (bool, error) {
 	_, err := in.store.chunksOf(in.store.keys.own.Domain()).readKnown(in.ctx, id)
-	return err == nil || errors.Is(err, ErrKey)
+	if !errors.Is(err, ErrKey) {
+		if isDamage(err) {
+			return false, nil
+		}
+		return err == nil, err
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if known, asked := in.checked[name]; asked {
+		return known, nil
+	}
+	data, err := in.store.backend.Get(in.ctx, backend.Data.Name(name), 0, backend.Data.MaxSize()+1)
+	if err != nil && !isDamage(err) {
+		return false, err
+	}
+	if in.checked == nil {
+		in.checked = map[table.Name]bool{}
+	}
+	in.checked[name] = err == nil && sha256.Sum256(data) == [32]byte(name)
+	return in.checked[name], nil
 }
 
 // relyOn reports whether the vault has all content of e, which is completed already.

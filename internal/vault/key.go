@@ -104,6 +104,9 @@ func (s *Store) mayAdd(name string) error {
 	if s.keys.admin == nil {
 		return fmt.Errorf("add key %s: %w", name, &seal.KeyError{Needs: seal.MaintenanceKey, Generation: s.keys.newest().Generation})
 	}
+	if _, err := seal.FormatKeyFile(seal.KeyFile{Kind: seal.MaintenanceKey, Name: name, Generation: 1}); err != nil {
+		return fmt.Errorf("add key %q: %w: %w", name, ErrKeyName, err)
+	}
 	if name == "" || name == kindFull || slices.ContainsFunc(s.Keys(), func(k Key) bool { return k.Name == name }) {
 		return fmt.Errorf("add key %q: %w", name, ErrKeyName)
 	}

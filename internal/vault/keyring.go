@@ -105,7 +105,7 @@ type keyObject struct {
 	data []byte
 }
 
-// loadKeys reads all objects under keys/ into k. What is damaged is told to report and left out; it takes nothing with it but what it held.
+// load reads all objects under keys/ into k. What is damaged is told to report and left out; it takes nothing with it but what it held.
 func (k *keyring) load(ctx context.Context, b varve.Backend, report func(name string, err error)) ([]generationRecord, error) {
 	var objects []keyObject
 	for o, err := range b.List(ctx, backend.Keys.Prefix()) {
@@ -120,7 +120,7 @@ func (k *keyring) load(ctx context.Context, b varve.Backend, report func(name st
 			}
 		}
 		switch {
-		case isDamage(err):
+		case isDamage(err) || errors.Is(err, seal.ErrVersion):
 			report(o.Name, err)
 		case err != nil:
 			return nil, fmt.Errorf("%s: %w", o.Name, err)
@@ -258,6 +258,9 @@ func (k *keyring) openClients() error {
 	}
 	if k.own != nil {
 		id := k.own.Domain()
+		if k.clients[id] == nil && k.root != nil { // all of it follows from the root secret
+			k.clients[id] = &client{clientRecord: clientRecord{Name: kindFull, Kind: kindFull, Public: k.own.Signer().Public()}}
+		}
 		if k.clients[id] == nil {
 			return fmt.Errorf("the vault does not know this key: %w", ErrKey)
 		}

@@ -30,9 +30,9 @@ func (s *Store) rememberKeys() (faults []error, err error) {
 		if s.keys.lasting[name] != 0 {
 			continue
 		}
-		fault := fmt.Errorf("%s is missing, which this machine saw earlier: the storage lost it or holds it back: %w", name, varve.ErrDamaged)
+		fault := fmt.Errorf("%s is missing, which this machine saw earlier: %w", name, ErrWithheld)
 		if known[name] == string(seal.KindGeneration) {
-			return nil, fmt.Errorf("%w: remove %s to go on with older keys", fault, path)
+			return nil, fault
 		}
 		faults = append(faults, fault)
 	}

@@ -108,7 +108,8 @@ func (s *Store) learnIndexes(ctx context.Context, wanted map[table.Name]int64) e
 			continue
 		}
 		switch err := s.learnIndex(ctx, o.Name, wanted); {
-		case isDamage(err) || errors.Is(err, seal.ErrSigner): // the packs say themselves what is in them
+		case isGone(err): // written anew meanwhile
+		case isDamage(err) || isStrange(err): // the packs say themselves what is in them
 			s.spoilt = true
 			s.opts.Warn(fmt.Errorf("%s: %w", o.Name, err))
 		case err != nil:
@@ -191,7 +192,7 @@ func (s *Store) learnTables(ctx context.Context, wanted map[table.Name]int64) er
 		switch {
 		case isGone(err): // deleted since it was listed
 			return nil
-		case isDamage(err) || errors.Is(err, seal.ErrSigner):
+		case isDamage(err) || isStrange(err):
 			s.opts.Warn(fmt.Errorf("%s: %w", backend.Data.Name(name), err))
 			return nil
 		case err != nil:

@@ -40,7 +40,6 @@ const (
 
 // ledger is the base of a put-only client.
 type ledger struct {
-	nothing
 	secret seal.Secret
 	path   string
 
@@ -63,14 +62,14 @@ type ledgerMention struct {
 
 // openLedger opens the ledger of a series and begins the next one. A damaged one is like none.
 func (s *Store) openLedger(series string) (*ledger, error) {
-	l := &ledger{secret: s.keys.own.LocalKey(), path: filepath.Join(s.local.cache, "ledger-"+nameOf(series)), salt: make([]byte, ledgerSalt)}
+	l := &ledger{secret: s.keys.own.LocalKey(), path: filepath.Join(s.local.memory(s.keys), "ledger-"+nameOf(series)), salt: make([]byte, ledgerSalt)}
 	rand.Read(l.salt)
 	if err := l.openOld(); err != nil {
 		s.opts.Warn(fmt.Errorf("%s: what was known of the last run is of no use, everything is read again: %w", l.path, err))
 	}
 	tmp := "tmp-ledger-" + nameOf(series) + "-"
 	removeAll(filepath.Join(s.local.cache, tmp+"*")) // of runs that died: there is one run of a series at a time
-	f, err := os.CreateTemp(s.local.cache, tmp+"*")
+	f, err := os.CreateTemp(s.local.memory(s.keys), tmp+"*")
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}

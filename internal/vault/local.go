@@ -74,6 +74,29 @@ func (l *local) lock(series string) (io.Closer, error) {
 	return f, nil
 }
 
+// memory is the directory for what finds chunks: for a put-only client, which can read nothing back, it is no cache.
+func (l *local) memory(k *keyring) string {
+	if k.admin == nil && l.state != "" {
+		return l.state
+	}
+	return l.cache
+}
+
+// exclusive calls do while no other process is within exclusive for the same state.
+func (l *local) exclusive(do func() error) error {
+	if l.state == "" {
+		return do()
+	}
+	f, err := os.OpenFile(filepath.Join(l.state, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		return errors.Join(err, f.Close())
+	}
+	return errors.Join(do(), f.Close())
+}
+
 // nameOf returns a file name for a series.
 func nameOf(series string) string {
 	return hex.EncodeToString([]byte(series))[:min(2*len(series), 200)] + "-" + shortHash(series)

@@ -158,6 +158,9 @@ func (p *plan) complete(ctx context.Context) error {
 			p.expected = append(p.expected, rec.name)
 		}
 	}
+	if r, err = p.sealAgain(ctx, r); err != nil {
+		return err
+	}
 	lost := slices.Concat(r.absent(), r.hurt)
 	if !p.opts.GiveUp || p.opts.DryRun {
 		return errors.Join(asErrors(lost)...)
@@ -171,6 +174,24 @@ func (p *plan) complete(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// sealAgain gives records that others tell of, and that have lost their seals, new ones if all they need is there, and reads the records
+// anew.
+func (p *plan) sealAgain(ctx context.Context, r *records) (*records, error) {
+	open := map[string]bool{}
+	for _, l := range r.absent() {
+		if rec := r.byName[l.name]; rec != nil && rec.tomb == nil {
+			open[l.name] = true
+		}
+	}
+	if len(open) == 0 || p.opts.DryRun {
+		return r, nil
+	}
+	if _, err := p.store.cleaner(0).Tidy(ctx, p, func(snap gc.Snap) bool { return open[snap.Name] }); err != nil {
+		return nil, err
+	}
+	return p.store.catalog.read(ctx)
 }
 
 // askTime finds out what time it is for the storage, from a record that condemns nothing. Where that cannot be told, or a full storage

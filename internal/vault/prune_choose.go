@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"varve"
@@ -96,6 +97,8 @@ func (c *chooser) sort(free []varve.Object) error {
 		case !known:
 		case one.blobs == 0 && o.Size == reserveSize && reserved < reserves:
 			reserved++
+		case one.known && one.live == 0 && c.young(o):
+			c.rest = append(c.rest, one)
 		case one.known && one.live == 0:
 			c.choice.Drop = append(c.choice.Drop, o.Name)
 		default:
@@ -125,7 +128,13 @@ func (c *chooser) dropTwins([]varve.Object) error {
 			continue
 		}
 		delete(staying, one.name)
-		covered, err := c.covered(c.ctx, one.name, func(name table.Name) bool { return staying[name] })
+		var damage error
+		covered, err := c.covered(c.ctx, one.name, func(name table.Name) bool {
+			whole, err := c.whole(c.ctx, name)
+			damage = errors.Join(damage, err)
+			return staying[name] && whole
+		})
+		err = errors.Join(err, damage)
 		if err != nil {
 			return err
 		}

@@ -332,3 +332,22 @@ func TestASealByAnotherClientDoesNotCount(t *testing.T) {
 		t.Errorf("%+v, error %v", record, err)
 	}
 }
+
+func TestPruneTellsContentThatIsLost(t *testing.T) {
+	s := newSite(t)
+	store := s.admin()
+	first := s.save(store, "a", s.grove(2000, 1))
+	s.save(store, "a", s.grove(2000, 2))
+	s.forget(store, first)
+	s.mem.Set(backend.Data.Name(s.packOf(store, store.keys.own.Domain(), s.content(store)[0])), nil)
+	told := 0
+	options := everything
+	options.Progress = func(e varve.Event) {
+		if e.Kind == varve.Damage && errors.Is(e.Err, varve.ErrDamaged) {
+			told++
+		}
+	}
+	if report, err := s.admin().Prune(t.Context(), options); err != nil || told != 1 || report.PacksDeleted == 0 {
+		t.Errorf("%+v, told %d times, error %v", report, told, err)
+	}
+}

@@ -25,6 +25,10 @@ const (
 // storage keeps it from nothing but writing: an index is a hint, and the next prune has more room.
 func (p *plan) tend(ctx context.Context) error {
 	s := p.store
+	if p.nowhere > 0 {
+		p.tell(varve.Event{Kind: varve.Damage, Err: fmt.Errorf("%d pieces of content that snapshots need are in no pack: %w", p.nowhere,
+			varve.ErrDamaged)})
+	}
 	old, err := backend.Objects(ctx, s.backend, backend.Index)
 	if err != nil {
 		return err

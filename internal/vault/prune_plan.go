@@ -38,7 +38,8 @@ type plan struct {
 	places   uint64 // where marked chunks are: more than distinct where some are in several packs
 	nowhere  int    // needed content that is in no pack
 	stays    map[table.Name]bool
-	kept     map[string]bool // of forgotten records: whether they are kept
+	kept     map[string]bool     // of forgotten records: whether they are kept
+	read     map[table.Name]bool // packs that were read: whether they are whole
 
 	mu     sync.Mutex
 	sums   map[blobKey][32]byte // of sealed blobs
@@ -59,7 +60,7 @@ type usage struct {
 }
 
 func newPlan(s *Store, opts PruneOptions) *plan {
-	p := &plan{store: s, opts: opts, undo: opts.Undo, kept: map[string]bool{}, sums: map[blobKey][32]byte{}}
+	p := &plan{store: s, opts: opts, undo: opts.Undo, kept: map[string]bool{}, read: map[table.Name]bool{}, sums: map[blobKey][32]byte{}}
 	if p.undo == 0 {
 		p.undo = s.opts.Undo
 	}

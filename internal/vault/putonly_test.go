@@ -227,8 +227,12 @@ func TestAPutOnlyClientOpensWhatChangedAlone(t *testing.T) {
 	e.sound()
 
 	fatal(t, os.RemoveAll(m.cache()))
+	if opened, _ := e.saveCounting(m, src, "box"); opened != 0 {
+		t.Errorf("the loss of the cache alone opens %d files", opened)
+	}
+	fatal(t, os.RemoveAll(m.dir))
 	if opened, put := e.saveCounting(m, src, "box"); opened < all || put < 1_000_000 {
-		t.Errorf("after the loss of the cache %d files were opened, and %d bytes put", opened, put)
+		t.Errorf("after the loss of all memory %d files were opened, and %d bytes put", opened, put)
 	}
 	if opened, _ := e.saveCounting(m, src, "box"); opened != 0 {
 		t.Errorf("the run after it opens %d files", opened)

@@ -165,12 +165,13 @@ func (s *Store) readRecords(ctx context.Context) (*records, error) {
 			r.tombs[o.Name] = true
 			s.opts.Warn(fmt.Errorf("%s: %w", o.Name, err))
 			continue
-		case isDamage(err) || errors.Is(err, gc.ErrForeign):
-			err = fmt.Errorf("%s: %w: %w", o.Name, varve.ErrDamaged, err)
+		case errors.Is(err, gc.ErrForeign): // whoever can put objects can put junk
+			s.opts.Warn(fmt.Errorf("%s: %w", o.Name, err))
+			continue
+		case isDamage(err):
+			err = fmt.Errorf("%s: %w", o.Name, err)
 			r.faults = append(r.faults, err)
-			if !errors.Is(err, gc.ErrForeign) {
-				r.hurt = append(r.hurt, absence{o.Name, err})
-			}
+			r.hurt = append(r.hurt, absence{o.Name, err})
 			continue
 		case err != nil:
 			return nil, fmt.Errorf("%s: %w", o.Name, err)
@@ -235,9 +236,9 @@ func (s *Store) mark(r *records, p parsed) {
 		return
 	}
 	rec := r.byName[p.seals]
-	if rec == nil {
+	if rec == nil && s.keys.mayIndex(p.signer) { // a put-only client could make up what it seals
 		r.orphans = append(r.orphans, p.seals)
-	} else if admin || p.signer == rec.signer {
+	} else if rec != nil && (admin || p.signer == rec.signer) {
 		rec.sealed = true
 	}
 }
@@ -261,8 +262,8 @@ func (s *Store) parse(name string, data []byte) (parsed, error) {
 		return p, s.revoked(p)
 	}
 	h, body, err := seal.VerifyObject(s.keys.vault, data, s.keys.signers)
-	if isDamage(err) || errors.Is(err, seal.ErrSigner) {
-		return parsed{}, fmt.Errorf("%w: %w", gc.ErrForeign, err)
+	if isDamage(err) || errors.Is(err, seal.ErrSigner) || errors.Is(err, seal.ErrVersion) || int(h.Generation) > len(s.keys.publics) {
+		return parsed{}, fmt.Errorf("%w: %w", gc.ErrForeign, cmp.Or(err, error(seal.ErrVersion)))
 	}
 	if err != nil {
 		return parsed{}, err
@@ -303,11 +304,14 @@ func (s *Store) parseRecord(name string, h seal.Header, body, data []byte) (p pa
 		return p, s.openRecord(p.record, data)
 	case seal.KindSeal:
 		var b sealBody
-		err = decode(body, &b)
-		p.seals = b.Snap
+		if err = decode(body, &b); err == nil {
+			p.seals, err = b.Snap, checkRecordName(b.Snap)
+		}
 	case seal.KindTomb:
 		p.tomb = &tombBody{}
-		err = decode(body, p.tomb)
+		if err = decode(body, p.tomb); err == nil {
+			err = checkRecordName(p.tomb.Snap)
+		}
 	case seal.KindCondemn:
 		p.condemn = &condemnBody{}
 		err = decode(body, p.condemn)
@@ -315,6 +319,14 @@ func (s *Store) parseRecord(name string, h seal.Header, body, data []byte) (p pa
 		err = fmt.Errorf("an object of kind %v where records are expected: %w", h.Kind, varve.ErrDamaged)
 	}
 	return p, err
+}
+
+// checkRecordName returns an error where name is not that of an object under snapshots/.
+func checkRecordName(name string) error {
+	if kind, _, err := backend.Parse(name); err != nil || kind != backend.Snapshots {
+		return fmt.Errorf("about something that is no record: %w", varve.ErrDamaged)
+	}
+	return nil
 }
 
 // openRecord reads the body of a snapshot record, where the keys at hand can: a put-only key cannot.
@@ -346,7 +358,22 @@ func (s *Store) fill(r *record, b *snapBody) error {
 	if fault := faultOf(&snap); fault != "" {
 		return fmt.Errorf("a record with %s: %w", fault, varve.ErrDamaged)
 	}
-	r.snap, r.domain, r.root, r.previous, r.heads, r.opened = snap, b.Domain, b.Root, b.Previous, b.Heads, true
+	r.snap, r.domain, r.root, r.opened = snap, b.Domain, b.Root, true
+	if err := s.keys.bind(r); err != nil {
+		return err
+	}
+	if !s.keys.mayIndex(r.signer) { // it reads no records, and could make up what it refers to
+		return nil
+	}
+	for _, name := range append(b.Heads, b.Previous) {
+		if name == "" {
+			continue
+		}
+		if err := checkRecordName(name); err != nil {
+			return err
+		}
+	}
+	r.previous, r.heads = b.Previous, b.Heads
 	return nil
 }
 

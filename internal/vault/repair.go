@@ -60,10 +60,33 @@ func (r *repair) run() error {
 	if err := together(r.ctx, s.opts.workers(), len(packs), func(i int) error { return r.read(packs[i]) }); err != nil {
 		return err
 	}
+	if err := r.salvage(packs); err != nil {
+		return err
+	}
 	if r.report.Indexed, err = s.writeIndex(r.ctx, old); err != nil {
 		return err
 	}
 	return s.index.Flush()
+}
+
+// salvage takes from the old index objects what is in packs that do not tell it any more: their blobs may be whole.
+func (r *repair) salvage(packs []varve.Object) error {
+	mute := map[table.Name]int64{}
+	for _, o := range packs {
+		_, sum, err := backend.Parse(o.Name)
+		if err != nil {
+			continue
+		}
+		if known, err := r.store.index.HasPack(sum); err != nil {
+			return err
+		} else if !known {
+			mute[sum] = o.Size
+		}
+	}
+	if len(mute) == 0 {
+		return nil
+	}
+	return r.store.learnIndexes(r.ctx, mute)
 }
 
 // forgetAll empties the local index.
@@ -91,7 +114,7 @@ func (r *repair) read(o varve.Object) error {
 	switch {
 	case isGone(err): // collected since it was listed
 		return nil
-	case isDamage(err) || errors.Is(err, seal.ErrSigner):
+	case isDamage(err) || isStrange(err):
 		r.tell(varve.Event{Kind: varve.Damage, Err: fmt.Errorf("%s: %w", o.Name, err)})
 		return nil
 	case err != nil:

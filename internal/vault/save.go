@@ -104,7 +104,7 @@ func (s *Store) attempt(ctx context.Context, src varve.Source, opts varve.SaveOp
 
 // describe returns the snapshot's record as far as it is known at the beginning.
 func (v *save) describe(records *records) (varve.Snapshot, error) {
-	id, err := newID()
+	id, err := v.store.keys.newID()
 	return v.opts.Begin(id, records.nextSeq(v.opts.Series)), err
 }
 

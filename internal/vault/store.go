@@ -38,6 +38,9 @@ type Options struct {
 	// go unnoticed.
 	Cache string
 	State string
+	// Place is where the vault is, as the user says it. With a State, another vault in the same place is noticed. Empty where the place is
+	// not to be remembered.
+	Place string
 	// Workers is how many goroutines work on content; 0 stands for 3.
 	Workers int
 	// Undo is how long prune leaves alone what was forgotten.
@@ -103,6 +106,9 @@ func open(ctx context.Context, b varve.Backend, creds Credentials, opts Options)
 	if err != nil {
 		return nil, err
 	}
+	if err := checkPlace(opts.State, opts.Place, c); err != nil {
+		return nil, err
+	}
 	s := &Store{backend: b, opts: opts, config: c, blobs: newBlobCache(blobCacheSize), shunned: map[table.Name]bool{}}
 	s.catalog.store = s
 	if err := s.unlock(ctx, creds); err != nil {
@@ -115,7 +121,7 @@ func open(ctx context.Context, b varve.Backend, creds Credentials, opts Options)
 	if s.keyFaults, err = s.rememberKeys(); err != nil {
 		return nil, errors.Join(err, s.local.Close())
 	}
-	if s.index, err = index.Open(filepath.Join(s.local.cache, "index")); err != nil {
+	if s.index, err = index.Open(filepath.Join(s.local.memory(s.keys), "index")); err != nil {
 		return nil, errors.Join(err, s.local.Close())
 	}
 	return s, nil
@@ -163,6 +169,12 @@ func (s *Store) put(ctx context.Context, kind backend.Kind, name table.Name, dat
 
 // isDamage reports whether err says that stored data is not what was stored, or is not there.
 func isDamage(err error) bool { return errors.Is(err, varve.ErrDamaged) || isGone(err) }
+
+// isStrange reports whether err says that an object is by nobody who is known, or for keys or programs that are not: whoever can put objects
+// can put such ones.
+func isStrange(err error) bool {
+	return errors.Is(err, seal.ErrSigner) || errors.Is(err, seal.ErrVersion) || errors.Is(err, ErrKey)
+}
 
 // isGone reports whether err says that an object is not there.
 func isGone(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -17,6 +17,8 @@ type Credentials struct {
 	Identities []seal.Identity
 	// Passphrase asks for the passphrase; nil where nobody can be asked. It is asked only where a vault has a secret that one opens.
 	Passphrase func(ctx context.Context) (string, error)
+	// Given says that Passphrase returns what somebody has set down for this vault, and asks nobody.
+	Given bool
 }
 
 // ErrLocked says that a vault is encrypted and no credentials were given.
@@ -56,11 +58,14 @@ func (k *keyring) trust(key *seal.KeyFile) error {
 // chooseKey takes the first credential that there is.
 func (s *Store) chooseKey(ctx context.Context, creds Credentials, generations []generationRecord) error {
 	k := s.keys
-	if root := s.config.open(); root != nil {
-		return k.take(seal.RestoreKey, root.Secret(), generations)
-	}
 	if creds.Key != nil {
 		return k.takeFile(creds.Key, generations)
+	}
+	if root := s.config.open(); root != nil {
+		if creds.Given || len(creds.Identities) > 0 {
+			return ErrExposed
+		}
+		return k.take(seal.RestoreKey, root.Secret(), generations)
 	}
 	if len(creds.Identities) == 0 && creds.Passphrase == nil {
 		return ErrLocked

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -68,7 +67,7 @@ func (c *check) pack(name table.Name, verified *verifiedPacks) error {
 	switch {
 	case isGone(err) && !c.listed(name): // collected meanwhile
 		return nil
-	case isDamage(err) || errors.Is(err, seal.ErrSigner):
+	case isDamage(err) || isStrange(err):
 		c.damage("", fmt.Errorf("%s: %w", object, err))
 		return nil
 	case err != nil:
@@ -114,8 +113,8 @@ func (c *check) content(name table.Name) error {
 		}
 	}
 	for i := range known.Blobs {
-		if blobErr := c.blob(&known, i, data); blobErr != nil {
-			err = errors.Join(err, blobErr)
+		if blobErr := c.blob(&known, i, data); blobErr != nil && err == nil {
+			err = blobErr
 		}
 	}
 	return err
@@ -224,7 +223,7 @@ func (l *local) writeVerified(v *verifiedPacks, now time.Time) error {
 		return err
 	}
 	for _, name := range v.names {
-		known[name] = now.UTC().Truncate(time.Second)
+		known[name] = now.UTC()
 	}
 	data, err := json.Marshal(known)
 	if err != nil {
