@@ -21,8 +21,11 @@ import (
 	"varve/internal/storetest"
 )
 
+// exhaustive reports whether every single place is to be tried: minutes of work, with VARVE_TEST_EVERY=1.
+func exhaustive() bool { return os.Getenv("VARVE_TEST_EVERY") == "1" }
+
 // strict reports whether nothing may be left out.
-func strict() bool { return os.Getenv("VARVE_TEST_STRICT") == "1" && !racing() && !testing.Short() }
+func strict() bool { return os.Getenv("VARVE_TEST_STRICT") == "1" }
 
 // estate is a vault in memory and what it must hold.
 type estate struct {
