@@ -158,8 +158,8 @@ type VerifyOptions struct {
 	// StructureOnly leaves file content unread.
 	StructureOnly bool
 	// Subset, between 0 and 1, reads that share of the content only, what was not read for the longest time first; 0 reads all.
-	Subset float64
-	Progress      func(Event)
+	Subset   float64
+	Progress func(Event)
 }
 
 // VerifyReport is what Verify found.

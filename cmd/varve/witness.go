@@ -31,7 +31,7 @@ func (a *app) witnessOf(ctx context.Context, p *location.Place, s varve.Snapshot
 	}
 	words, err := witnesses(ctx, p)
 	if err != nil {
-		return "" // the snapshot is made; a put-only key reads none
+		return "" // the snapshot is made nevertheless
 	}
 	return words[s.Series]
 }

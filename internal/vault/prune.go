@@ -72,7 +72,9 @@ func (s *Store) Prune(ctx context.Context, opts PruneOptions) (PruneReport, erro
 	}
 	p := newPlan(s, opts)
 	defer p.close()
-	if err := p.run(ctx); err != nil {
+	err := p.run(ctx)
+	p.report.BytesFreed = max(p.report.BytesFreed, 0) // reserves may take more than was freed
+	if err != nil {
 		return p.report, fmt.Errorf("prune: %w", err)
 	}
 	return p.report, nil

@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"varve"
 	"varve/internal/backend"
@@ -22,10 +24,11 @@ type Witness struct {
 	Words    string           `json:"words"`
 }
 
-// Witness returns the witness of every series that has a snapshot.
+// Witness returns the witness of every series that has a snapshot; with a put-only key, which reads none, those of the series that this
+// machine remembers, without Snapshot.
 func (s *Store) Witness(ctx context.Context) ([]Witness, error) {
 	if s.keys.admin == nil {
-		return nil, fmt.Errorf("witness: %w", s.needsKey(seal.MaintenanceKey))
+		return s.ownWitness()
 	}
 	r, err := s.catalog.read(ctx)
 	if err != nil {
@@ -41,6 +44,20 @@ func (s *Store) Witness(ctx context.Context) ([]Witness, error) {
 		met[series] = true
 		head := r.head(series)
 		list = append(list, Witness{Series: series, Snapshot: head.snap.ID, Words: witnessOf(head.name)})
+	}
+	return list, nil
+}
+
+func (s *Store) ownWitness() ([]Witness, error) {
+	h, err := s.local.readHeads()
+	if err != nil {
+		return nil, fmt.Errorf("witness: %w", err)
+	}
+	list := []Witness{}
+	for _, series := range slices.Sorted(maps.Keys(h)) {
+		if words := witnessOf(h[series].Record); words != "" {
+			list = append(list, Witness{Series: series, Words: words})
+		}
 	}
 	return list, nil
 }
