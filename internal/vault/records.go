@@ -125,15 +125,16 @@ func (r *records) head(series string) *record {
 
 // headsBut returns the names of the newest records of all series but one, sorted.
 func (r *records) headsBut(but string) []string {
-	met := map[string]bool{but: true}
-	var names []string
+	heads := map[string]*record{}
 	for _, rec := range r.all {
-		if s := rec.snap.Series; rec.opened && !met[s] {
-			met[s] = true
-			if head := r.head(s); head != nil {
-				names = append(names, head.name)
-			}
+		s := rec.snap.Series
+		if rec.opened && rec.sealed && s != but && (heads[s] == nil || rec.snap.Seq >= heads[s].snap.Seq) {
+			heads[s] = rec
 		}
+	}
+	var names []string
+	for _, head := range heads {
+		names = append(names, head.name)
 	}
 	slices.Sort(names)
 	return names
@@ -156,8 +157,19 @@ func (s *Store) readRecords(ctx context.Context) (*records, error) {
 	}
 	r := &records{byName: map[string]*record{}, tombs: map[string]bool{}}
 	var marks []parsed
-	for _, o := range objects {
-		p, err := s.readRecord(ctx, o.Name)
+	found := make([]struct {
+		parsed
+		err error
+	}, len(objects))
+	err = together(ctx, s.opts.workers(), len(objects), func(i int) error {
+		found[i].parsed, found[i].err = s.readRecord(ctx, objects[i].Name)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, o := range objects {
+		p, err := found[i].parsed, found[i].err
 		switch {
 		case isGone(err): // deleted since it was listed
 			continue
