@@ -241,7 +241,7 @@ func (s schedule) search(from, n uint64) (schedule, bool) {
 
 // slowly reports whether to play a part of the schedules only.
 func slowly() bool {
-	return os.Getenv("VARVE_TEST_STRICT") != "1" && (testing.Short() || slow)
+	return testing.Short() || slow
 }
 
 // seeds returns how many schedules to play.
@@ -255,6 +255,7 @@ func seeds(all uint64) uint64 {
 // TestMain lets the many small worlds of the simulator pile up before they are collected.
 func TestMain(m *testing.M) {
 	debug.SetGCPercent(1000)
+	debug.SetMemoryLimit(1 << 30)
 	os.Exit(m.Run())
 }
 
