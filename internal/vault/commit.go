@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -141,7 +142,22 @@ func (s *Store) protocol() *gc.Protocol {
 func (s *Store) cleaner(leave int) *gc.Protocol {
 	p := s.protocol()
 	p.MakeRoom = func(ctx context.Context) error { return s.makeRoom(ctx, leave) }
+	p.Codec = strictCodec{p.Codec.(*codec)}
 	return p
+}
+
+// strictCodec is the codec of who removes things: he leaves nothing out that a newer program may have written.
+type strictCodec struct{ *codec }
+
+func (c strictCodec) Read(name string, data []byte) (gc.Record, error) {
+	h, err := seal.ParseHeader(data)
+	if err == nil && int(h.Generation) > len(c.keys.publics) {
+		err = fmt.Errorf("of generation %d: %w", h.Generation, seal.ErrVersion)
+	}
+	if errors.Is(err, seal.ErrVersion) {
+		return gc.Record{}, err
+	}
+	return c.codec.Read(name, data)
 }
 
 // codec makes and reads the records of the protocol.

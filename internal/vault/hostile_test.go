@@ -217,7 +217,7 @@ func lies(t *testing.T) map[string]func(f *forger) {
 			f.file(varve.Entry{Size: 9, Digest: varve.Digest{1}, Chunks: []varve.Digest{d}, Depth: 8})
 		},
 		"content that decompresses to more than it says": func(f *forger) {
-			f.blob(digest.ClassContent, varve.Digest{5}, 1<<20, table.Zstd, bomb(t, 1<<30))
+			f.blob(digest.ClassContent, varve.Digest{5}, 1<<20, table.Zstd, bomb(t, 1<<28))
 			f.file(varve.Entry{Size: 1 << 20, Digest: varve.Digest{5}})
 		},
 		"content that decompresses to less than it says": func(f *forger) {
@@ -230,7 +230,7 @@ func lies(t *testing.T) map[string]func(f *forger) {
 		},
 		"a page that decompresses to more than it says": func(f *forger) {
 			d := varve.Digest{5}
-			f.blob(digest.ClassPage, d, 1<<20, table.Zstd, bomb(t, 1<<30))
+			f.blob(digest.ClassPage, d, 1<<20, table.Zstd, bomb(t, 1<<28))
 			f.root = manifest.Root{ID: manifest.PageID(f.save.intake.ids.ID(digest.ClassPage, d)), Entries: 1}
 		},
 		"pages of junk":     func(f *forger) { f.page("\x01junk", 0, 1) },

@@ -274,10 +274,10 @@ func faultsApart() int {
 	switch {
 	case exhaustive():
 		return 1
-	case strict():
-		return 5
 	case testing.Short() || racing():
 		return 23
+	case strict():
+		return 5
 	}
 	return 11
 }

@@ -181,7 +181,6 @@ func TestAPutOnlyKeyIsRefusedEverythingButSaving(t *testing.T) {
 		"unforget":    func() error { return s.Unforget(ctx, id) },
 		"forgotten":   func() error { _, err := s.Forgotten(ctx); return err },
 		"prune":       func() error { _, err := s.Prune(ctx, PruneOptions{}); return err },
-		"witness":     func() error { _, err := s.Witness(ctx); return err },
 		"add client":  func() error { _, err := s.AddClient(ctx, "x"); return err },
 		"add wrapped": func() error { return s.AddWrapped(ctx, "x", seal.RestoreKey, e.recipient()) },
 		"remove key":  func() error { return s.RemoveKey(ctx, "box") },
@@ -289,10 +288,10 @@ func TestAPutOnlyClientGoesOnWithADamagedCache(t *testing.T) {
 func places(n int) (list []int) {
 	step := max(1, n/12)
 	switch {
-	case strict():
-		step = max(1, n/200)
 	case racing() || testing.Short():
 		step = max(1, n/2)
+	case strict():
+		step = max(1, n/60)
 	}
 	for i := 0; i < n; i += step {
 		list = append(list, i)

@@ -9,6 +9,7 @@ import (
 	"varve/internal/backend"
 	"varve/internal/backend/faulty"
 	"varve/internal/backend/mem"
+	"varve/internal/seal"
 )
 
 // at returns the options of a machine that remembers places.
@@ -109,6 +110,10 @@ func TestJunkStopsNobody(t *testing.T) {
 	s.sound("with junk beside")
 	s.save(s.admin(), "a", s.grove(2000, 2))
 	s.sound("saved beside junk")
+	// It may be of a newer program, which knows what it needs.
+	if _, err := s.admin().Prune(t.Context(), everything); !errors.Is(err, seal.ErrVersion) {
+		t.Errorf("a prune beside a record of another version: %v", err)
+	}
 }
 
 func TestRepairKeepsWhatOnlyAnIndexTells(t *testing.T) {
