@@ -103,7 +103,7 @@ func fillUp(t *testing.T, path string) {
 // saysFull checks that a message names the store that is full, and the way out.
 func saysFull(t *testing.T, errs, store string) {
 	t.Helper()
-	for _, want := range []string{"varve: store " + store + " is full: ", "\nhint: varve forget makes room, also on a full disk"} {
+	for _, want := range []string{"varve: store " + store + " is full: ", "\nhint: varve forget makes room, in a vault together with varve prune; both work on a full disk"} {
 		if !strings.Contains(errs, want) {
 			t.Errorf("%q is missing from %q", want, errs)
 		}
