@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"io/fs"
 	"time"
 )
 
@@ -149,6 +150,33 @@ func (o *SaveOptions) Finish() time.Time {
 		return o.Origin.End
 	}
 	return o.Now()
+}
+
+// Count enters an entry that the snapshot has: the bytes of its content that were stored anew, and whether it changed while it was read.
+func (s *Snapshot) Count(e *Entry, stored int64, changed bool) {
+	if e.Kind == Dir {
+		s.Dirs++
+	} else {
+		s.Files++
+	}
+	if e.SameAs == "" {
+		s.Bytes += e.Size
+	}
+	s.Added += stored
+	if changed {
+		s.Changed++
+	}
+}
+
+// Miss enters an entry that the snapshot lacks because of its Err, and returns the kind of event that tells of it.
+func (s *Snapshot) Miss(e *Entry) EventKind {
+	if errors.Is(e.Err, fs.ErrNotExist) {
+		s.Vanished++
+		return Vanished
+	}
+	s.Skipped++
+	s.State = Incomplete
+	return Skipped
 }
 
 // VerifyOptions say how much to check. The zero value checks everything in all snapshots.

@@ -40,34 +40,16 @@ that forgets and prunes.`,
 
 // exportSheet hands out the recovery sheet.
 func (a *app) exportSheet(v *vault.Store, path string) error {
-	key, err := v.KeyFile(seal.RestoreKey, "")
-	if err != nil {
-		return err
-	}
-	file, err := newSecretFile(path)
-	if err != nil {
-		return err
-	}
-	return a.handOverSheet("exported", key, file)
-}
-
-// handOverSheet writes a recovery sheet, and tells what was done.
-func (a *app) handOverSheet(what string, key seal.KeyFile, file *secretFile) error {
-	text, err := a.sheet(key)
-	if err != nil {
-		return errors.Join(err, file.drop())
-	}
-	if !file.named() && a.json {
-		return a.keyEvent(what, key.Name, key.Kind, text)
-	}
-	if err := a.handOver(file, text); err != nil || !file.named() {
-		return err
-	}
-	return a.keyEvent(what, key.Name, key.Kind, nil)
+	return a.export(v, seal.RestoreKey, "", path, a.handOverSheet)
 }
 
 // exportKey writes a key that exists already into a file.
 func (a *app) exportKey(v *vault.Store, kind seal.KeyKind, name, path string) error {
+	return a.export(v, kind, name, path, a.handOverKey)
+}
+
+// export hands out a key in the form that handOver gives it.
+func (a *app) export(v *vault.Store, kind seal.KeyKind, name, path string, handOver func(string, seal.KeyFile, *secretFile) error) error {
 	key, err := v.KeyFile(kind, name)
 	if err != nil {
 		return err
@@ -76,12 +58,23 @@ func (a *app) exportKey(v *vault.Store, kind seal.KeyKind, name, path string) er
 	if err != nil {
 		return err
 	}
-	return a.handOverKey("exported", key, file)
+	return handOver("exported", key, file)
+}
+
+// handOverSheet writes a recovery sheet, and tells what was done.
+func (a *app) handOverSheet(what string, key seal.KeyFile, file *secretFile) error {
+	text, err := a.sheet(key)
+	return a.handOverText(what, key, file, text, err)
 }
 
 // handOverKey writes a key file, and tells what was done.
 func (a *app) handOverKey(what string, key seal.KeyFile, file *secretFile) error {
 	text, err := seal.FormatKeyFile(key)
+	return a.handOverText(what, key, file, text, err)
+}
+
+// handOverText writes a key as text, or drops the file where there is none because of err.
+func (a *app) handOverText(what string, key seal.KeyFile, file *secretFile, text []byte, err error) error {
 	if err != nil {
 		return errors.Join(err, file.drop())
 	}

@@ -2,7 +2,6 @@ package tree
 
 import (
 	"errors"
-	"io/fs"
 
 	"varve"
 	"varve/internal/disk"
@@ -116,7 +115,7 @@ func (v *save) record(j *job) error {
 	if e.Marks&varve.Linked != 0 && e.SameAs == "" {
 		v.firsts[e.Path] = &linked{entry: *e, at: e.Path}
 	}
-	v.count(j)
+	v.snap.Count(e, j.stored, j.changed)
 	if e.Kind == varve.Dir {
 		v.store.late(j.dir, e)
 		v.trail.Add(j.dir)
@@ -142,31 +141,7 @@ func (v *save) takeBack(e *varve.Entry) error {
 	return at.Remove(e.Name())
 }
 
-func (v *save) count(j *job) {
-	s, e := &v.snap, j.entry
-	if e.Kind == varve.Dir {
-		s.Dirs++
-	} else {
-		s.Files++
-	}
-	if e.SameAs == "" {
-		s.Bytes += e.Size
-	}
-	s.Added += j.stored
-	if j.changed {
-		s.Changed++
-	}
-}
-
 // miss reports what is not in the snapshot.
 func (v *save) miss(e *varve.Entry) {
-	kind := varve.Skipped
-	if errors.Is(e.Err, fs.ErrNotExist) {
-		kind = varve.Vanished
-		v.snap.Vanished++
-	} else {
-		v.snap.Skipped++
-		v.snap.State = varve.Incomplete
-	}
-	v.report(varve.Event{Kind: kind, Path: e.Path, Err: e.Err})
+	v.report(varve.Event{Kind: v.snap.Miss(e), Path: e.Path, Err: e.Err})
 }

@@ -119,6 +119,15 @@ func (s *Store) openBlob(ctx context.Context, at *index.Place) ([]byte, error) {
 	return plain, nil
 }
 
+// packWhole reads a pack and reports whether it is there and what it was.
+func (s *Store) packWhole(ctx context.Context, name table.Name) (bool, error) {
+	_, err := backend.Load(ctx, s.backend, backend.Data.Name(name))
+	if isDamage(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // find returns a pack that has a chunk; false where none is known.
 func (s *Store) find(ctx context.Context, domain seal.SignerID, id varve.ChunkID) (name table.Name, ok bool, err error) {
 	err = s.ask(ctx, func() error {

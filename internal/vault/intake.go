@@ -2,7 +2,6 @@ package vault
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"runtime"
 	"sync"
@@ -115,15 +114,15 @@ func (in *intake) whole(id varve.ChunkID, name table.Name) (bool, error) {
 	if known, asked := in.checked[name]; asked {
 		return known, nil
 	}
-	data, err := in.store.backend.Get(in.ctx, backend.Data.Name(name), 0, backend.Data.MaxSize()+1)
-	if err != nil && !isDamage(err) {
+	whole, err := in.store.packWhole(in.ctx, name)
+	if err != nil {
 		return false, err
 	}
 	if in.checked == nil {
 		in.checked = map[table.Name]bool{}
 	}
-	in.checked[name] = err == nil && sha256.Sum256(data) == [32]byte(name)
-	return in.checked[name], nil
+	in.checked[name] = whole
+	return whole, nil
 }
 
 // relyOn reports whether the vault has all content of e, which is completed already.

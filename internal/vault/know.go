@@ -152,7 +152,7 @@ func (s *Store) readIndex(ctx context.Context, name string, each func(seal.Signe
 	if err != nil {
 		return err
 	}
-	if h.Kind != seal.KindIndex || !s.keys.mayIndex(h.Signer) {
+	if h.Kind != seal.KindIndex || !s.keys.believed(h.Signer) {
 		return seal.ErrSigner
 	}
 	for p, err := range table.DecodeIndex(body) {
@@ -166,9 +166,9 @@ func (s *Store) readIndex(ctx context.Context, name string, each func(seal.Signe
 	return nil
 }
 
-// mayIndex reports whether an index object by this signer is believed: that of an admin or a full client. A put-only client could say of
+// believed reports whether what a signer says of others is believed, as in an index object: an admin or a full client. A put-only client could say of
 // a pack that is not its own that nothing of use is in it; its packs are asked themselves, and it writes no index objects.
-func (k *keyring) mayIndex(id seal.SignerID) bool {
+func (k *keyring) believed(id seal.SignerID) bool {
 	c := k.clients[id]
 	return k.adminKey(id) != nil || c != nil && c.Kind == kindFull
 }
@@ -274,7 +274,7 @@ func newIndexer(s *Store, session *seal.Session, signer *seal.Signer) *indexer {
 
 // add enters a pack that was stored.
 func (x *indexer) add(ctx context.Context, p table.Pack) error {
-	if !x.store.keys.mayIndex(x.signer.ID()) {
+	if !x.store.keys.believed(x.signer.ID()) {
 		return nil
 	}
 	x.mu.Lock()

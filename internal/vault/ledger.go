@@ -67,9 +67,9 @@ func (s *Store) openLedger(series string) (*ledger, error) {
 	if err := l.openOld(); err != nil {
 		s.opts.Warn(fmt.Errorf("%s: what was known of the last run is of no use, everything is read again: %w", l.path, err))
 	}
-	tmp := "tmp-ledger-" + nameOf(series) + "-"
-	removeAll(filepath.Join(s.local.cache, tmp+"*")) // of runs that died: there is one run of a series at a time
-	f, err := os.CreateTemp(s.local.memory(s.keys), tmp+"*")
+	dir, tmp := s.local.memory(s.keys), "tmp-ledger-"+nameOf(series)+"-"
+	removeAll(filepath.Join(dir, tmp+"*")) // of runs that died: there is one run of a series at a time
+	f, err := os.CreateTemp(dir, tmp+"*")
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}

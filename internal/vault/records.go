@@ -219,9 +219,6 @@ func (r *records) add(rec *record) {
 
 // lookAgain enters the record of that name where it is there.
 func (s *Store) lookAgain(ctx context.Context, r *records, name string) error {
-	if kind, _, err := backend.Parse(name); err != nil || kind != backend.Snapshots {
-		return nil
-	}
 	p, err := s.readRecord(ctx, name)
 	switch {
 	case isDamage(err) || errors.Is(err, gc.ErrForeign): // which was told, or that it is missing will be
@@ -248,7 +245,7 @@ func (s *Store) mark(r *records, p parsed) {
 		return
 	}
 	rec := r.byName[p.seals]
-	if rec == nil && s.keys.mayIndex(p.signer) { // a put-only client could make up what it seals
+	if rec == nil && s.keys.believed(p.signer) { // a put-only client could make up what it seals
 		r.orphans = append(r.orphans, p.seals)
 	} else if rec != nil && (admin || p.signer == rec.signer) {
 		rec.sealed = true
@@ -374,7 +371,7 @@ func (s *Store) fill(r *record, b *snapBody) error {
 	if err := s.keys.bind(r); err != nil {
 		return err
 	}
-	if !s.keys.mayIndex(r.signer) { // it reads no records, and could make up what it refers to
+	if !s.keys.believed(r.signer) { // it reads no records, and could make up what it refers to
 		return nil
 	}
 	for _, name := range append(b.Heads, b.Previous) {

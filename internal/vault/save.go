@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"sync"
 	"time"
@@ -281,7 +280,7 @@ func (v *save) record(j *job) error {
 	if err := v.learn(j); err != nil {
 		return err
 	}
-	v.count(j)
+	v.snap.Count(e, j.stored, j.changed)
 	if j.changed {
 		v.report(varve.Event{Kind: varve.Changed, Path: e.Path})
 	}
@@ -299,33 +298,9 @@ func (v *save) learn(j *job) error {
 	return v.base.Learn(&e)
 }
 
-func (v *save) count(j *job) {
-	s, e := &v.snap, j.entry
-	if e.Kind == varve.Dir {
-		s.Dirs++
-	} else {
-		s.Files++
-	}
-	if e.SameAs == "" {
-		s.Bytes += e.Size
-	}
-	s.Added += j.stored
-	if j.changed {
-		s.Changed++
-	}
-}
-
 // miss reports what is not in the snapshot.
 func (v *save) miss(e *varve.Entry) {
-	kind := varve.Skipped
-	if errors.Is(e.Err, fs.ErrNotExist) {
-		kind = varve.Vanished
-		v.snap.Vanished++
-	} else {
-		v.snap.Skipped++
-		v.snap.State = varve.Incomplete
-	}
-	v.report(varve.Event{Kind: kind, Path: e.Path, Err: e.Err})
+	v.report(varve.Event{Kind: v.snap.Miss(e), Path: e.Path, Err: e.Err})
 }
 
 // openBase finds what earlier runs know: of a put-only client its ledger, else the newest snapshot of the series.
