@@ -121,6 +121,8 @@ type SaveOptions struct {
 	Origin *Snapshot
 	// Recheck reads what older snapshots hold before it is built on, and stores anew what is damaged.
 	Recheck bool
+	// Ahead is how many files of the source are opened ahead of their turn, for one where every call takes long; 0 for none.
+	Ahead int
 	// Now tells the time; nil stands for time.Now.
 	Now func() time.Time
 	// Progress, where set, is told what happens, by one goroutine at a time. It must not block.

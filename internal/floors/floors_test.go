@@ -31,6 +31,8 @@ var floorOf = map[string]int{
 	"internal/disk/memfs":    2,
 	"internal/disk/faultfs":  2,
 	"internal/disk/disktest": 2,
+	"internal/disk/sftpfs":   2,
+	"internal/sshtest":       2,
 	"internal/manifest":      2,
 	"internal/place":         2,
 
@@ -49,6 +51,8 @@ var floorOf = map[string]int{
 	"internal/restore":   3,
 	"internal/tree":      3,
 	"internal/vault":     3,
+	"internal/remote":    3,
+	"internal/rsync":     3,
 	"internal/storetest": 3,
 
 	"internal/location":  4,
