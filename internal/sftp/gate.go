@@ -1,0 +1,92 @@
+package sftp
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// gate bounds how many requests are under way and how many bytes of content belong to them. Whoever waits is let in in the order
+// of coming.
+type gate struct {
+	mu    sync.Mutex
+	slots int   // free
+	bytes int64 // free
+	all   int64 // bytes free when nobody is in
+	queue []*waiter
+}
+
+type waiter struct {
+	cost int64
+	in   chan struct{} // closed when let in
+}
+
+func newGate(slots int, bytes int64) *gate {
+	return &gate{slots: slots, bytes: bytes, all: bytes}
+}
+
+// cost returns what size bytes of content take; more than there is ever room for counts as all of it.
+func (g *gate) cost(size int) int64 { return min(int64(size), g.all) }
+
+// enter waits until there is room. The error is that of ctx, or errClosed when lost is closed first.
+func (g *gate) enter(ctx context.Context, lost <-chan struct{}, cost int64) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	w := &waiter{cost: cost, in: make(chan struct{})}
+	g.mu.Lock()
+	g.queue = append(g.queue, w)
+	g.admit()
+	g.mu.Unlock()
+	var err error
+	select {
+	case <-w.in:
+		return nil
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-lost:
+		err = errClosed
+	}
+	g.give(w)
+	return err
+}
+
+// admit lets in who comes next, as far as there is room.
+func (g *gate) admit() {
+	for len(g.queue) > 0 && g.slots > 0 && g.queue[0].cost <= g.bytes {
+		w := g.queue[0]
+		g.queue = g.queue[1:]
+		g.slots--
+		g.bytes -= w.cost
+		close(w.in)
+	}
+}
+
+// borrow enters without waiting, and beyond what there is room for. It is for the few requests that the session makes itself.
+func (g *gate) borrow() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.slots--
+}
+
+// leave makes room again.
+func (g *gate) leave(cost int64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.slots++
+	g.bytes += cost
+	g.admit()
+}
+
+// give takes back a waiter that has given up; it may have been let in at the same moment.
+func (g *gate) give(w *waiter) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if i := slices.Index(g.queue, w); i >= 0 {
+		g.queue = slices.Delete(g.queue, i, i+1)
+	} else {
+		g.slots++
+		g.bytes += w.cost
+	}
+	g.admit()
+}
