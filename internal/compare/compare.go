@@ -52,12 +52,27 @@ func Aspects(before, after *varve.Entry) varve.Aspect {
 // Unchanged reports whether e is for certain the regular file that base was read from, with the same content, so that it need not
 // be read again: size, modification time, inode number and change time are equal, and the stamp is there. The device number does
 // not count, since it may change when the machine starts.
+//
+// Where both have the FarStamp of their modification time, size and that time have to do: such a file is unchanged as far as its
+// machine tells. What is not told there, such as another file of the same length and time moved into its place, is not noticed.
 func Unchanged(base, e *varve.Entry) bool {
-	return base.Kind == varve.Regular && e.Kind == varve.Regular && base.Err == nil && e.Err == nil &&
-		base.Size == e.Size && base.MTime == e.MTime &&
-		e.Stamp.Ino != 0 && e.Stamp.CTime != varve.Time{} &&
+	if base.Kind != varve.Regular || e.Kind != varve.Regular || base.Err != nil || e.Err != nil ||
+		base.Size != e.Size || base.MTime != e.MTime {
+		return false
+	}
+	if e.Stamp == FarStamp(e.MTime) {
+		return base.Stamp == e.Stamp
+	}
+	return e.Stamp.Ino != 0 && e.Stamp.CTime != varve.Time{} &&
 		base.Stamp.Ino == e.Stamp.Ino && base.Stamp.CTime == e.Stamp.CTime
 }
+
+// farDevice is a device number that no file system has: none needs all 64 bits.
+const farDevice = 1<<64 - 1
+
+// FarStamp returns the stamp of a regular file of which nothing but its modification time is known, because it lies on a machine that
+// tells neither inode numbers nor change times, and which every write that is still to come gives another time. It names no inode.
+func FarStamp(mtime varve.Time) varve.Stamp { return varve.Stamp{Dev: farDevice, CTime: mtime} }
 
 // sameContent reports whether the content is known to be the same. Only regular files have content.
 func sameContent(before, after *varve.Entry) bool {

@@ -107,6 +107,37 @@ func TestZeroStampsAreNeverEqual(t *testing.T) {
 	}
 }
 
+func TestAFileOnAFarMachineIsUnchangedBySizeAndTimeAlone(t *testing.T) {
+	far := func(change func(e *varve.Entry)) *varve.Entry {
+		e := file()
+		change(&e)
+		e.Stamp = FarStamp(e.MTime)
+		return &e
+	}
+	local, young := file(), file()
+	young.Stamp = varve.Stamp{}
+	for name, c := range map[string]struct {
+		base, e *varve.Entry
+		want    bool
+	}{
+		"the same":               {far(func(*varve.Entry) {}), far(func(*varve.Entry) {}), true},
+		"the beginning of time":  {far(func(e *varve.Entry) { e.MTime = varve.Time{} }), far(func(e *varve.Entry) { e.MTime = varve.Time{} }), true},
+		"another size":           {far(func(*varve.Entry) {}), far(func(e *varve.Entry) { e.Size++ }), false},
+		"another time":           {far(func(*varve.Entry) {}), far(func(e *varve.Entry) { e.MTime.Sec++ }), false},
+		"too young before":       {&young, far(func(*varve.Entry) {}), false},
+		"too young now":          {far(func(*varve.Entry) {}), &young, false},
+		"read on a disk before":  {&local, far(func(*varve.Entry) {}), false},
+		"read on a disk now":     {far(func(*varve.Entry) {}), &local, false},
+		"a directory by now":     {far(func(*varve.Entry) {}), far(func(e *varve.Entry) { e.Kind = varve.Dir }), false},
+		"an error on the way":    {far(func(*varve.Entry) {}), far(func(e *varve.Entry) { e.Err = fs.ErrPermission }), false},
+		"a stamp of other times": {far(func(e *varve.Entry) { e.MTime.Sec++ }), far(func(*varve.Entry) {}), false},
+	} {
+		if got := Unchanged(c.base, c.e); got != c.want {
+			t.Errorf("%s: unchanged %v", name, got)
+		}
+	}
+}
+
 func TestOnlyReadableRegularFilesAreUnchanged(t *testing.T) {
 	for name, change := range map[string]func(e *varve.Entry){
 		"a directory": func(e *varve.Entry) { e.Kind = varve.Dir },

@@ -8,8 +8,8 @@
 // Errors match fs.ErrNotExist, fs.ErrExist, fs.ErrPermission and the sentinels of this package with errors.Is; they are
 // *fs.PathError or *os.LinkError values that name the operation and the path as far as it is known.
 //
-// Implementations: osfs (the operating system), memfs (memory, forgets what was not synced when told to crash), faultfs (lets the
-// n-th call fail). The contract is the test suite disktest.
+// Implementations: osfs (the operating system), memfs (memory, forgets what was not synced when told to crash); around another one:
+// faultfs (lets the n-th call fail), farfs (makes it look far away). The contract is the test suite disktest.
 package disk
 
 import (
@@ -35,6 +35,9 @@ var (
 	ErrNotEmpty = errors.New("directory not empty")
 	// ErrNoSpace says that the file system or a quota is full.
 	ErrNoSpace = errors.New("no space left")
+	// ErrLost says that a disk on another machine cannot be reached any more: nothing is known of the object, and what is asked next
+	// will fail likewise.
+	ErrLost = errors.New("connection lost")
 )
 
 // FS is a directory held open, and what can be done with the objects directly in it. Methods may be called from several

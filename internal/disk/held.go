@@ -33,13 +33,12 @@ type HeldDir struct {
 	parent *HeldDir
 	name   string // "" for the root
 
-	opening sync.Mutex // one goroutine opens it
-
 	// Guarded by held.mu.
-	fs    FS
-	users int
-	place *list.Element
-	id    varve.Stamp // device and inode at the first opening, or those to be found
+	fs      FS
+	opening chan struct{} // closed when the goroutine that opens it has done so, or cannot; nil while nobody does
+	users   int
+	place   *list.Element
+	id      varve.Stamp // device and inode at the first opening, or those to be found
 }
 
 // NewHeld holds the tree below root, which it closes on Close, with at most budget descriptors beside those in use.
@@ -145,14 +144,29 @@ func (d *HeldDir) Path() string {
 // The directories on the way to d are opened as well and stay open while there is room: in a deep tree, those are the ones that will
 // be needed next.
 func (d *HeldDir) Use() (FS, error) {
-	if f := d.pin(); f != nil {
-		return f, nil
+	for {
+		f, wait := d.pin()
+		if f != nil {
+			return f, nil
+		}
+		if wait == nil {
+			defer d.opened()
+			return d.open()
+		}
+		<-wait
 	}
-	d.opening.Lock()
-	defer d.opening.Unlock()
-	if f := d.pin(); f != nil {
-		return f, nil
-	}
+}
+
+// opened says that nobody opens d any more.
+func (d *HeldDir) opened() {
+	d.held.mu.Lock()
+	defer d.held.mu.Unlock()
+	close(d.opening)
+	d.opening = nil
+}
+
+// open opens d for one user.
+func (d *HeldDir) open() (FS, error) {
 	f, err := d.openBelow()
 	for errors.Is(err, syscall.EMFILE) && d.held.Shed() {
 		f, err = d.openBelow()
@@ -167,20 +181,25 @@ func (d *HeldDir) Use() (FS, error) {
 	return d.keep(f, self.Stamp)
 }
 
-// pin returns the open directory and counts a user; nil where it is closed.
-func (d *HeldDir) pin() FS {
+// pin returns the open directory and counts a user. Where it is closed it returns nil, and what to wait for; without that the caller is the
+// one who opens it.
+func (d *HeldDir) pin() (f FS, wait chan struct{}) {
 	h := d.held
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if d.fs == nil {
-		return nil
+		if d.opening != nil {
+			return nil, d.opening
+		}
+		d.opening = make(chan struct{})
+		return nil, nil
 	}
 	d.users++
 	if d.place != nil {
 		h.recent.Remove(d.place)
 		d.place = nil
 	}
-	return d.fs
+	return d.fs, nil
 }
 
 // openBelow opens d in its parent.

@@ -21,9 +21,14 @@ const (
 	maxGroupBytes = 8 << 20
 )
 
-// Groups cuts a sequence in listing order into groups. An error of the sequence is yielded as it comes and ends it, and so does an
-// entry that is not in order; those with Err have no order, since a directory comes again in the place of its listing.
-func Groups(entries iter.Seq2[varve.Entry, error]) iter.Seq2[Group, error] {
+// Groups cuts a sequence in listing order into groups of at most most entries; 0 stands for 1,024, which suits local disks. Where each
+// entry costs waiting for another machine, small groups let more of them be under way. An error of the sequence is yielded as it
+// comes and ends it, and so does an entry that is not in order; those with Err have no order, since a directory comes again in the
+// place of its listing.
+func Groups(entries iter.Seq2[varve.Entry, error], most int) iter.Seq2[Group, error] {
+	if most <= 0 {
+		most = maxGroup
+	}
 	return func(yield func(Group, error) bool) {
 		var now Group
 		size := int64(0)
@@ -41,7 +46,7 @@ func Groups(entries iter.Seq2[varve.Entry, error]) iter.Seq2[Group, error] {
 				met, last = true, e.Path
 			}
 			dir := e.Parent()
-			full := len(now.Entries) >= maxGroup || size >= maxGroupBytes
+			full := len(now.Entries) >= most || size >= maxGroupBytes
 			if len(now.Entries) > 0 && (full || now.Root || now.Dir != dir) {
 				if !yield(now, nil) {
 					return

@@ -3,10 +3,12 @@ package restore
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"varve"
 	"varve/internal/compare"
 	"varve/internal/disk"
+	"varve/internal/parallel"
 	"varve/internal/place"
 )
 
@@ -72,29 +74,36 @@ func (w *worker) takeDir(t *target, e *varve.Entry) (stays bool, err error) {
 	return false, w.at.Remove(e.Name())
 }
 
-// finish deletes the extras of directories that nothing more comes into, and gives them their metadata.
-func (r *run) finish(dirs []*target) error {
-	for _, t := range dirs {
-		if t.Lost || r.opts.DryRun && t.Fresh {
-			continue
-		}
-		dir := r.held.At(t.Path)
-		at, err := dir.Use()
-		if err == nil {
-			w := worker{run: r, target: t, at: at}
-			if err = w.lookOnce(); err == nil {
-				err = errors.Join(r.deleteExtras(at, t), r.settleDir(at, t))
-			}
-			dir.Done()
-		}
-		if err = errors.Join(err, dir.Drop()); err != nil {
-			r.fail(t.Path, err)
-		}
-		if err := r.ctx.Err(); err != nil {
-			return err
-		}
+// finish deletes the extras of a directory that nothing more comes into, and gives it its metadata: after those in it, which may
+// not be reached any more once it has its mode.
+func (r *run) finish(stop <-chan struct{}, t *target) error {
+	select {
+	case <-t.quiet:
+	case <-stop:
+		return parallel.ErrStopped
 	}
-	return nil
+	if t.above != nil {
+		defer t.above.calm()
+	}
+	if t.Lost || r.opts.DryRun && t.Fresh {
+		return nil
+	}
+	dir := r.held.At(t.Path)
+	at, err := dir.Use()
+	if err == nil {
+		w := worker{run: r, target: t, at: at}
+		if err = w.lookOnce(); err == nil {
+			err = errors.Join(r.deleteExtras(at, t), r.settleDir(at, t))
+		}
+		dir.Done()
+	}
+	if err = errors.Join(err, dir.Drop()); fatal(err) {
+		return err
+	}
+	if err != nil {
+		r.fail(t.Path, err)
+	}
+	return r.ctx.Err()
 }
 
 // deleteExtras removes what t holds and the source has not.
@@ -106,28 +115,32 @@ func (r *run) deleteExtras(at disk.FS, t *target) error {
 	if err != nil {
 		return err
 	}
-	for _, n := range names {
-		if t.wants[n.Name] || !t.names[n.Name] {
-			continue
-		}
-		path := varve.Join(t.Path, n.Name)
-		if r.spared(path) {
-			continue
-		}
-		if err := r.deleteExtra(at, n.Name, path); err != nil {
-			r.fail(path, err)
-			continue
-		}
-		r.tell(Event{Action: Delete, Path: path})
+	names = slices.DeleteFunc(names, func(n disk.Name) bool {
+		return t.wants[n.Name] || !t.names[n.Name] || r.spared(varve.Join(t.Path, n.Name))
+	})
+	if len(names) == 0 {
+		return nil
 	}
-	return nil
+	return parallel.Ordered(r.pace.aside, func(disk.Name) int { return 1 }, each(names), func(_ <-chan struct{}, n disk.Name) error {
+		path := varve.Join(t.Path, n.Name)
+		err := r.deleteExtra(at, n.Name, path)
+		switch {
+		case fatal(err):
+			return err
+		case err != nil:
+			r.fail(path, err)
+		default:
+			r.tell(Event{Action: Delete, Path: path})
+		}
+		return nil
+	}, func(disk.Name) error { return nil })
 }
 
 func (r *run) deleteExtra(at disk.FS, name, path string) error {
 	if err := r.guard(at, name, path); err != nil || r.opts.DryRun {
 		return err
 	}
-	return disk.RemoveAll(at, name, r.opts.Workers)
+	return disk.RemoveAll(at, name, r.pace.workers)
 }
 
 // settleDir gives the directory t its metadata, or reports what of it differs.
@@ -146,9 +159,10 @@ func (r *run) settleDir(at disk.FS, t *target) error {
 			return err
 		}
 		var differ varve.Aspect
-		if differ, err = dirDiffers(at, &info, e, r.opts.NoOwner); err != nil {
+		if differ, err = r.dirDiffers(at, &info, e); err != nil {
 			return err
 		}
+		r.unkept(t.Path, r.coarse(&info, e))
 		if t.differed != 0 { // what comes from putting things into it is not worth telling
 			r.tell(Event{Action: Update, Path: t.Path, Aspect: t.differed})
 		}
@@ -156,8 +170,8 @@ func (r *run) settleDir(at disk.FS, t *target) error {
 			return nil
 		}
 		todo = differ
-	} else if len(e.Xattrs) == 0 {
-		todo &^= varve.Xattrs
+	} else {
+		todo = r.neededDir(at, t, todo)
 	}
 	if r.opts.DryRun {
 		return nil
@@ -165,8 +179,22 @@ func (r *run) settleDir(at disk.FS, t *target) error {
 	return r.metadata(place.Named{Dir: at, Name: "."}, nil, e, todo)
 }
 
-// dirDiffers returns the aspects in which a directory that is there is not e.
-func dirDiffers(at disk.FS, info *disk.Info, e *varve.Entry, noOwner bool) (varve.Aspect, error) {
+// neededDir returns the aspects of todo that have to be set on t, which was made just now and is at.
+func (r *run) neededDir(at disk.FS, t *target, todo varve.Aspect) varve.Aspect {
+	if len(t.Late.Xattrs) == 0 {
+		todo &^= varve.Xattrs
+	}
+	if !r.opts.Far || t.above.inherits {
+		return todo
+	}
+	if uid, gid := r.owner(at, "."); t.uid == uid && t.gid == gid {
+		todo &^= varve.Owner
+	}
+	return todo
+}
+
+// dirDiffers returns the aspects in which a directory that is there is not e, as far as the target can hold them.
+func (r *run) dirDiffers(at disk.FS, info *disk.Info, e *varve.Entry) (varve.Aspect, error) {
 	have := info.Entry
 	have.Path = e.Path
 	var err error
@@ -177,8 +205,8 @@ func dirDiffers(at disk.FS, info *disk.Info, e *varve.Entry, noOwner bool) (varv
 	if have.Flags, err = at.Flags("."); err != nil {
 		return 0, err
 	}
-	differ := compare.Aspects(&have, e)
-	if noOwner {
+	differ := compare.Aspects(&have, e) &^ r.coarse(info, e)
+	if r.opts.NoOwner {
 		differ &^= varve.Owner
 	}
 	return differ, nil

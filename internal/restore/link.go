@@ -17,9 +17,38 @@ type first struct {
 	digest varve.Digest
 }
 
-// lead makes e's object the one that the later names of its group are linked to.
+// lead makes e's object, which has no flags yet, the one that the later names of its group are linked to.
 func (r *run) lead(group string, e *varve.Entry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.firsts[group] = first{e.Path, e.Kind, e.Digest}
+	if e.Flags != 0 {
+		alone := *e
+		alone.Marks &^= varve.Linked
+		r.later = append(r.later, alone)
+	}
+}
+
+// leader returns the object that e is to become a name of; false where it was not restored.
+func (r *run) leader(e *varve.Entry) (first, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	to, known := r.firsts[e.SameAs]
+	return to, known
+}
+
+// linkAll makes the entries of some jobs in t hard links. At a far target those whose object is there are set aside; of the others the
+// first one of each group may become it.
+func (r *run) linkAll(t *target, jobs []*job) error {
+	for _, j := range jobs {
+		if _, known := r.leader(&j.entry); known && r.opts.Far {
+			t.busy.Add(1)
+			r.aside = append(r.aside, &batch{dir: t, links: []*job{j}})
+		} else if err := r.linkAlike(t, j); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // linkAlike makes j's entry a hard link to the first entry of its object. Where that was not restored, or is something else, it is
@@ -29,7 +58,7 @@ func (r *run) linkAlike(t *target, j *job) error {
 	w, err := r.newWorker(t)
 	if err == nil {
 		defer w.close()
-		to, known := r.firsts[e.SameAs]
+		to, known := r.leader(e)
 		switch {
 		case !known:
 			err = w.lone(e)
@@ -39,7 +68,7 @@ func (r *run) linkAlike(t *target, j *job) error {
 			err = w.link(e, to.path)
 		}
 	}
-	if errors.Is(err, varve.ErrNoSnapshot) {
+	if fatal(err) {
 		return err
 	}
 	if err != nil {
@@ -57,9 +86,6 @@ func (w *worker) lone(e *varve.Entry) error {
 		return err
 	}
 	w.run.lead(e.SameAs, e)
-	if e.Flags != 0 {
-		w.run.later = append(w.run.later, alone)
-	}
 	return nil
 }
 
@@ -111,13 +137,14 @@ func (w *worker) newName(e *varve.Entry, first string, action Action) error {
 	if err := from.Link(to.Name(), w.at, name); err != nil {
 		return err
 	}
-	if err := w.at.Replace(name, w.at, e.Name()); err != nil {
-		return errors.Join(err, ignoreMissing(w.at.Remove(name)))
+	err = w.at.Replace(name, w.at, e.Name())
+	if err != nil || w.run.opts.Far { // where it may have been the same object: then both names stay
+		err = errors.Join(err, ignoreMissing(w.at.Remove(name)))
 	}
-	return nil
+	return err
 }
 
-// alike reports whether what is there is the same object as what lies at first.
+// alike reports whether what is there is the same object as what lies at first. Where there are no inode numbers, nobody knows.
 func (w *worker) alike(e *varve.Entry, first string) (bool, disk.Info, error) {
 	info, err := w.at.Lookup(e.Name())
 	if err != nil || w.run.remakes(first) {
@@ -137,7 +164,7 @@ func (w *worker) alike(e *varve.Entry, first string) (bool, disk.Info, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, info, nil
 	}
-	same := other.Stamp.Dev == info.Stamp.Dev && other.Stamp.Ino == info.Stamp.Ino
+	same := info.Stamp.Ino != 0 && other.Stamp.Dev == info.Stamp.Dev && other.Stamp.Ino == info.Stamp.Ino
 	return same, info, err
 }
 
@@ -165,9 +192,7 @@ func (r *run) lateFlags(e *varve.Entry) error {
 		return err
 	}
 	defer dir.Done()
-	alone := *e
-	alone.Marks &^= varve.Linked
-	if err := r.metadata(place.Named{Dir: at, Name: e.Name()}, nil, &alone, varve.Flags); err != nil {
+	if err := r.metadata(place.Named{Dir: at, Name: e.Name()}, nil, e, varve.Flags); err != nil {
 		r.fail(e.Path, err)
 	}
 	return nil

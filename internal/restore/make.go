@@ -63,7 +63,7 @@ func (w *worker) file(e *varve.Entry, name string) (err error) {
 	if sum != e.Digest || n != place.StreamLen(e) {
 		return fmt.Errorf("content is not what was saved: %w", varve.ErrDamaged)
 	}
-	return w.run.metadata(place.Named{Dir: w.at, Name: name}, out, e, w.needed(e))
+	return w.run.metadata(place.Named{Dir: w.at, Name: name}, out, e, w.needed(e, name))
 }
 
 // firstMode returns the permission bits with which e is made. Where it inherits a group or ACLs nobody may use it before it has its own.
@@ -96,5 +96,5 @@ func (w *worker) special(e *varve.Entry, name string) error {
 	if err := place.Special(w.at, name, &bare); err != nil {
 		return err
 	}
-	return w.run.metadata(place.Named{Dir: w.at, Name: name}, nil, e, w.needed(e))
+	return w.run.metadata(place.Named{Dir: w.at, Name: name}, nil, e, w.needed(e, name))
 }

@@ -5,11 +5,14 @@ import (
 	"varve/internal/place"
 )
 
-// needed returns the aspects of e that have to be set on a new object.
-func (w *worker) needed(e *varve.Entry) varve.Aspect {
-	todo := place.Needed(e, w.run.opts.UID, w.run.opts.GID)
+// needed returns the aspects of e that have to be set on a new object, which is called name.
+func (w *worker) needed(e *varve.Entry, name string) varve.Aspect {
+	var todo varve.Aspect
 	if w.target.inherits {
-		todo |= varve.Owner | varve.Mode | varve.Xattrs
+		todo = varve.Owner | varve.Mode | varve.Xattrs | varve.MTime
+	} else {
+		uid, gid := w.run.owner(w.at, name)
+		todo = place.Needed(e, uid, gid)
 	}
 	if e.Flags != 0 {
 		todo |= varve.Flags
@@ -38,10 +41,17 @@ func (r *run) metadata(at place.Named, out place.Setter, e *varve.Entry, todo va
 		out = at
 	}
 	unkept, err := place.Metadata(out, &k, todo)
-	if unkept |= lost; err == nil && unkept != 0 {
-		r.tell(Event{Action: Unkept, Path: e.Path, Aspect: unkept})
+	if err == nil {
+		r.unkept(e.Path, unkept|lost)
 	}
 	return err
+}
+
+// unkept reports the aspects of the object at path that the target does not hold, if there are any.
+func (r *run) unkept(path string, lost varve.Aspect) {
+	if lost != 0 && !r.opts.DryRun {
+		r.tell(Event{Action: Unkept, Path: path, Aspect: lost})
+	}
 }
 
 // strangers returns the set-ID bits of e that would lend the powers of others than those who own it in the source.

@@ -16,9 +16,9 @@ var (
 	errHolds = errors.New("holds the store")
 )
 
-// isStore reports whether the directory with this stamp must not be touched.
+// isStore reports whether the directory with this stamp must not be touched. One without an inode number is none of them.
 func (r *run) isStore(s varve.Stamp) bool {
-	return slices.ContainsFunc(r.opts.Spare, func(spare varve.Stamp) bool { return spare.Dev == s.Dev && spare.Ino == s.Ino })
+	return s.Ino != 0 && slices.ContainsFunc(r.opts.Spare, func(spare varve.Stamp) bool { return spare.Dev == s.Dev && spare.Ino == s.Ino })
 }
 
 // checkRoot returns an error where the target is a directory that must not be touched.

@@ -15,10 +15,10 @@ import (
 
 // do works on one batch; on any goroutine.
 func (r *run) do(stop <-chan struct{}, b *batch) error {
-	if err := r.finish(b.finish); err != nil {
-		return err
-	}
-	if b.dir == nil {
+	switch {
+	case len(b.jobs) == 0:
+		return r.doAside(stop, b)
+	case b.dir == nil:
 		close(b.jobs[0].dir.Made)
 		return nil
 	}
@@ -28,6 +28,9 @@ func (r *run) do(stop <-chan struct{}, b *batch) error {
 		return parallel.ErrStopped
 	}
 	w, err := r.newWorker(b.dir)
+	if fatal(err) {
+		return err
+	}
 	if err != nil {
 		r.lose(b, err)
 		return nil
@@ -43,6 +46,22 @@ func (r *run) do(stop <-chan struct{}, b *batch) error {
 			return err
 		}
 		if err := w.put(&b.jobs[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// doAside makes links and finishes directories.
+func (r *run) doAside(stop <-chan struct{}, b *batch) error {
+	for _, j := range b.links {
+		if err := r.linkAlike(b.dir, j); err != nil {
+			return err
+		}
+		b.dir.calm()
+	}
+	for _, t := range b.finish {
+		if err := r.finish(stop, t); err != nil {
 			return err
 		}
 	}
@@ -96,10 +115,18 @@ func (r *run) newWorker(t *target) (*worker, error) {
 	return w, nil
 }
 
-// lookOnce makes sure that somebody has looked at the target.
+// lookOnce makes sure that somebody has looked at the target, unless it was made just now.
 func (w *worker) lookOnce() error {
 	t := w.target
-	t.look.Do(func() { t.lookErr = w.look() })
+	if t.Fresh {
+		return nil
+	}
+	if t.looking.Swap(true) {
+		<-t.looked
+		return t.lookErr
+	}
+	defer close(t.looked)
+	t.lookErr = w.look()
 	return t.lookErr
 }
 
@@ -128,9 +155,6 @@ func (w *worker) told(e Event) {
 // look finds out what the directory holds before anything is put into it.
 func (w *worker) look() error {
 	t := w.target
-	if t.Fresh {
-		return nil
-	}
 	names, err := w.at.Names()
 	if err != nil {
 		return err
@@ -149,7 +173,7 @@ func (w *worker) look() error {
 		return err
 	}
 	t.inherits = self.Mode&0o2000 != 0 || slices.ContainsFunc(xattrs, place.HandedDown)
-	t.differed, err = dirDiffers(w.at, &self, t.own(), w.run.opts.NoOwner)
+	t.differed, err = w.run.dirDiffers(w.at, &self, t.own())
 	return err
 }
 
@@ -192,7 +216,7 @@ func (w *worker) put(j *job) error {
 		return nil
 	}
 	err := w.object(e)
-	if errors.Is(err, varve.ErrNoSnapshot) {
+	if fatal(err) {
 		return err
 	}
 	if err != nil {
@@ -219,12 +243,14 @@ func (w *worker) object(e *varve.Entry) error {
 	if err != nil {
 		return err
 	}
-	switch {
+	coarse := w.run.coarse(&info, e)
+	switch differ &^= coarse; {
 	case differ == 0:
 		w.told(Event{Action: Same, Path: e.Path})
+		w.run.unkept(e.Path, coarse)
 		return nil
 	case differ&(varve.Type|varve.Content) == 0 && info.Links == 1:
-		return w.update(e, differ)
+		return w.update(e, differ, coarse)
 	}
 	if err := w.makeWay(&info, e); err != nil {
 		return err
@@ -326,8 +352,8 @@ func (w *worker) readExisting(have, e *varve.Entry) error {
 	return err
 }
 
-// update sets metadata alone.
-func (w *worker) update(e *varve.Entry, differ varve.Aspect) error {
+// update sets metadata alone; lost is what the target cannot hold anyway.
+func (w *worker) update(e *varve.Entry, differ, lost varve.Aspect) error {
 	w.told(Event{Action: Update, Path: e.Path, Aspect: differ})
 	if w.run.opts.DryRun {
 		return nil
@@ -336,5 +362,6 @@ func (w *worker) update(e *varve.Entry, differ varve.Aspect) error {
 	if differ&varve.Owner != 0 {
 		todo |= varve.Mode | varve.Xattrs // chown takes set-ID bits and capabilities away
 	}
+	w.run.unkept(e.Path, lost)
 	return w.run.metadata(place.Named{Dir: w.at, Name: e.Name()}, nil, e, todo)
 }

@@ -61,14 +61,11 @@ func (s *Source) tooLarge(e *varve.Entry) bool {
 	return s.opts.LargerThan > 0 && e.Kind == varve.Regular && e.Size > s.opts.LargerThan
 }
 
-// skipped reports whether e is one of the directories that are never walked.
+// skipped reports whether e is one of the directories that are never walked. One without an inode number is nobody's.
 func (s *Source) skipped(e *varve.Entry) bool {
-	for _, id := range s.opts.Skip {
-		if e.Stamp.Dev == id.Dev && e.Stamp.Ino == id.Ino {
-			return true
-		}
-	}
-	return false
+	return e.Stamp.Ino != 0 && slices.ContainsFunc(s.opts.Skip, func(id varve.Stamp) bool {
+		return e.Stamp.Dev == id.Dev && e.Stamp.Ino == id.Ino
+	})
 }
 
 // marker returns the first marker among the sorted names of n and its place; nil where there is none.

@@ -52,7 +52,7 @@ func (f *file) Entry() (varve.Entry, error) {
 	if e.UID != f.entry.UID || e.GID != f.entry.GID {
 		e.User, e.Group = "", ""
 	}
-	e.Stamp = f.walk.trusted(e.Stamp)
+	e.Stamp = f.walk.trusted(&e)
 	e.Xattrs, e.SameAs = f.xattrs, f.entry.SameAs
 	return e, nil
 }
@@ -71,7 +71,7 @@ func (f *file) readXattrs(now varve.Stamp) (err error) {
 // findHoles returns the holes of a file that takes less space than its size says. One that was modified just now is flushed first,
 // or, while it is small, read through, since file systems have been known to call data that they had not written yet a hole.
 func (f *file) findHoles(info *disk.Info) ([]varve.Extent, error) {
-	if info.Allocated >= info.Size {
+	if info.Allocated >= info.Size || f.walk.opts.Far {
 		return nil, nil
 	}
 	dev := info.Stamp.Dev

@@ -107,7 +107,11 @@ func (s *Source) list(n *listing, c *crew) {
 		n.err = n.lost(n.err)
 		return
 	}
-	for part := range slices.Chunk(names, chunkSize) {
+	size := chunkSize
+	if s.opts.Far {
+		size = farChunkSize
+	}
+	for part := range slices.Chunk(names, size) {
 		n.chunks = append(n.chunks, &chunk{names: part})
 	}
 	n.unread.Store(int32(len(n.chunks)))

@@ -1,10 +1,12 @@
 package walk
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"varve"
+	"varve/internal/compare"
 	"varve/internal/disk"
 )
 
@@ -21,6 +23,8 @@ const (
 	coarse = 3 * time.Second
 	// dirty is how long pages may stay dirty where nothing was written out: the kernel's usual limit with room to spare.
 	dirty = 2 * time.Minute
+	// farLag is how far the clocks of other machines are supposed to be behind at most.
+	farLag = time.Hour
 )
 
 // settlement says which file systems were written out since when.
@@ -29,9 +33,14 @@ type settlement struct {
 	devices map[uint64]bool
 }
 
-// settle writes out the file systems of the sources. One on which that fails is not settled, which is no error.
+// settle writes out the file systems of the sources, unless they are far away. One on which that fails is not settled, which is no
+// error.
 func (s *Source) settle(ctx context.Context) {
 	now := &settlement{begin: s.opts.Now(), devices: map[uint64]bool{}}
+	defer s.settled.Store(now)
+	if s.opts.Far {
+		return
+	}
 	tried := map[uint64]bool{}
 	for w := range s.plan.sources {
 		if ctx.Err() != nil {
@@ -52,7 +61,6 @@ func (s *Source) settle(ctx context.Context) {
 		}
 		at.Done()
 	}
-	s.settled.Store(now)
 }
 
 // device returns the device that dir lies on.
@@ -61,12 +69,25 @@ func device(dir disk.FS) (uint64, error) {
 	return info.Stamp.Dev, err
 }
 
-// trusted returns stamp, or zero where a write that is still to come could leave it as it is.
-func (s *Source) trusted(stamp varve.Stamp) varve.Stamp {
-	if s.recent(stamp.Dev, stamp.CTime) {
+// trusted returns the stamp of e, or zero where a write that is still to come could leave it as it is.
+func (s *Source) trusted(e *varve.Entry) varve.Stamp {
+	switch {
+	case s.opts.Far && e.Kind == varve.Regular:
+		return s.farStamp(e.MTime)
+	case s.recent(e.Stamp.Dev, e.Stamp.CTime):
 		return varve.Stamp{}
 	}
-	return stamp
+	return e.Stamp
+}
+
+// farStamp returns the stamp of a regular file on a far disk that was modified at mtime; zero where a write that is still to come could
+// leave that time as it is. Nothing was written out there, and its clock may be behind.
+func (s *Source) farStamp(mtime varve.Time) varve.Stamp {
+	now := s.settled.Load()
+	if now == nil || !mtime.Time().Before(now.begin.Add(-cmp.Or(s.opts.Lag, farLag)-dirty)) {
+		return varve.Stamp{}
+	}
+	return compare.FarStamp(mtime)
 }
 
 // recent reports whether a time of an object on this device is too young to change with every write that is still to come.

@@ -136,6 +136,9 @@ func (s *Source) enter(n *listing, way *waypoint, it item, real string) (item, *
 	if !b.whole {
 		e.Marks |= varve.Passage
 	}
+	if s.opts.Far {
+		return it, b, out // it has neither inode nor flags, and reading it will tell what else there is to tell
+	}
 	dir, err := at.Use()
 	if errors.Is(err, fs.ErrNotExist) {
 		return failed(e.Path, varve.Dir, way.cause(err)), nil, out

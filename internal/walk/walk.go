@@ -8,6 +8,7 @@
 package walk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,14 +56,24 @@ type Options struct {
 	Owners func(uid, gid uint32) (user, group string)
 	// Now tells the time; nil stands for time.Now. It serves to distrust what was modified just now.
 	Now func() time.Time
-	// Workers is the number of goroutines that read; 0 for a number that suits local disks.
+	// Workers is the number of goroutines that read; 0 for a number that suits the disk.
 	Workers int
+	// Far says that the disk is on another machine, where every call takes long, and modification times are all that tells whether a
+	// file is unchanged: regular files get a compare.FarStamp, unless they are too young. Nothing is written out there.
+	Far bool
+	// Lag is how far the clock of the far machine may be behind Now; 0 stands for an hour. What was modified later than so long, and two
+	// minutes more, before the walk began gets no stamp.
+	Lag time.Duration
 }
 
 const (
 	defaultWorkers = 4
 	// descriptors is how many idle directories stay open; fewer cost time, not correctness.
 	descriptors = 200
+	// These are for far disks. There an open directory is no descriptor, only memory.
+	farWorkers     = 64
+	farDescriptors = 1 << 12
+	farChunkSize   = 64
 	// ahead is how many entries may be read before they are asked for.
 	ahead = 1 << 14
 	// pathLoad is the length in bytes at which a path counts as one more entry of these; very deep trees have very long paths.
@@ -92,9 +103,11 @@ func New(top disk.FS, sources []string, opts Options) (*Source, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	if opts.Workers == 0 {
-		opts.Workers = defaultWorkers
+	budget, workers := descriptors, defaultWorkers
+	if opts.Far {
+		budget, workers = farDescriptors, farWorkers
 	}
+	opts.Workers = cmp.Or(opts.Workers, workers)
 	if opts.Match == nil {
 		opts.Match = match.New(nil, sources)
 	}
@@ -102,7 +115,7 @@ func New(top disk.FS, sources []string, opts Options) (*Source, error) {
 	if err != nil {
 		return nil, errors.Join(err, top.Close())
 	}
-	return &Source{opts: opts, held: disk.NewHeld(top, descriptors), plan: p}, nil
+	return &Source{opts: opts, held: disk.NewHeld(top, budget), plan: p}, nil
 }
 
 // Close closes what the walk held open.
@@ -215,8 +228,12 @@ func (d *delivery) deliver(n *node) ([]*node, error) {
 	return l.below(), nil
 }
 
-// hand yields one entry with what only the order of the whole tells.
+// hand yields one entry with what only the order of the whole tells. Where the disk is lost, nothing is known of the entry, and the walk
+// ends.
 func (d *delivery) hand(e varve.Entry, links uint64) error {
+	if errors.Is(e.Err, disk.ErrLost) {
+		return e.Err
+	}
 	if e.Err == nil && e.Kind != varve.Dir && links > 1 {
 		if e.SameAs = d.sameAs(&e, links); e.SameAs == "" {
 			e.Marks |= varve.Linked
@@ -229,7 +246,7 @@ func (d *delivery) hand(e varve.Entry, links uint64) error {
 		}
 		e.User, e.Group = d.owner.user, d.owner.group
 	}
-	e.Stamp = d.walk.trusted(e.Stamp)
+	e.Stamp = d.walk.trusted(&e)
 	if !d.yield(e, nil) {
 		return errStopped
 	}
@@ -271,9 +288,9 @@ func (s *Source) Open(_ context.Context, e varve.Entry) (varve.File, error) {
 	return &file{walk: s, entry: e, r: r, stamp: e.Stamp, xattrs: e.Xattrs}, nil
 }
 
-// oneFile marks an error that concerns a single file as such: on a local disk every one does.
+// oneFile marks an error that concerns a single file as such: every one does, unless the disk is lost.
 func oneFile(err error) error {
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, disk.ErrLost) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", varve.ErrUnreadable, err)

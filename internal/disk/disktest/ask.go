@@ -145,6 +145,9 @@ func makers(opts Options) map[varve.Kind]func(f disk.FS, name string) error {
 			return w.Close()
 		},
 	}
+	if opts.ByPath {
+		return m
+	}
 	kinds := []varve.Kind{varve.FIFO, varve.Socket}
 	if opts.Root {
 		kinds = append(kinds, varve.CharDevice, varve.BlockDevice)

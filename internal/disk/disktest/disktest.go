@@ -30,6 +30,14 @@ type Options struct {
 	AnyName bool
 	// Reflinks says that Clone works.
 	Reflinks bool
+	// ByPath says that the place knows objects by their paths alone: it has no stamps, does not count links, has no special files,
+	// attributes and flags, nor looks for what they are asked of, takes the file of a lock for itself, and loses a held directory that
+	// is moved.
+	ByPath bool
+	// FixedSymlinks says that symlinks keep the time and owner that they were made with.
+	FixedSymlinks bool
+	// NoSpace says that the place does not tell what room there is.
+	NoSpace bool
 	// Strict makes the parts fail that would be skipped.
 	Strict bool
 }
@@ -42,6 +50,14 @@ func (o Options) need(t *testing.T, able bool, what string) {
 	case o.Strict:
 		t.Fatalf("the place under test lacks %s", what)
 	default:
+		t.Skipf("the place under test lacks %s", what)
+	}
+}
+
+// lacks ends the test where the place is known to lack an ability by its nature.
+func lacks(t *testing.T, lacking bool, what string) {
+	t.Helper()
+	if lacking {
 		t.Skipf("the place under test lacks %s", what)
 	}
 }

@@ -70,6 +70,20 @@ func xattrs(t *testing.T, f disk.FS, name string) []varve.Xattr {
 	return slices.DeleteFunc(list, func(x varve.Xattr) bool { return x.Name == "security.selinux" })
 }
 
+// others are a symlink "link" and a FIFO, where these can be set.
+func others(t *testing.T, f disk.FS, opts Options) (list []target) {
+	t.Helper()
+	must(t, f.Symlink("link", "file"))
+	if !opts.FixedSymlinks {
+		list = append(list, named(t, f, "link"))
+	}
+	if !opts.ByPath {
+		must(t, f.Mknod("fifo", varve.FIFO, 0o600, varve.Rdev{}))
+		list = append(list, named(t, f, "fifo"))
+	}
+	return list
+}
+
 func setModes(t *testing.T, f disk.FS, _ Options) {
 	for _, g := range targets(t, f) {
 		for _, mode := range []uint32{0o7777, 0o4755, 0o2711, 0o1777, 0o600, 0, 0o100000 | 0o644, 0o700} {
@@ -81,9 +95,7 @@ func setModes(t *testing.T, f disk.FS, _ Options) {
 
 func setOwners(t *testing.T, f disk.FS, opts Options) {
 	opts.need(t, opts.Root, "the right to change owners")
-	must(t, f.Symlink("link", "file"))
-	must(t, f.Mknod("fifo", varve.FIFO, 0o600, varve.Rdev{}))
-	for _, g := range append(targets(t, f), named(t, f, "link"), named(t, f, "fifo")) {
+	for _, g := range append(targets(t, f), others(t, f, opts)...) {
 		before := g.lookup()
 		for _, id := range [][2]uint32{{12345, 54321}, {0, 7}, {1<<32 - 2, 1<<32 - 2}, {before.UID, before.GID}} {
 			must(t, g.set(&varve.Entry{UID: id[0], GID: id[1]}, varve.Owner))
@@ -106,9 +118,7 @@ func ownerThenMode(t *testing.T, f disk.FS, opts Options) {
 }
 
 func setTimes(t *testing.T, f disk.FS, opts Options) {
-	must(t, f.Symlink("link", "file"))
-	must(t, f.Mknod("fifo", varve.FIFO, 0o600, varve.Rdev{}))
-	for _, g := range append(targets(t, f), named(t, f, "link"), named(t, f, "fifo")) {
+	for _, g := range append(targets(t, f), others(t, f, opts)...) {
 		checkTimes(t, g, varve.Time{Sec: 1_234_567_890}, varve.Time{Sec: 1_700_000_000}, varve.Time{Sec: 1 << 30})
 	}
 }
