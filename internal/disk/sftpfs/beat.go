@@ -1,0 +1,257 @@
+package sftpfs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"varve"
+	"varve/internal/disk"
+	"varve/internal/sftp"
+)
+
+// take makes the file of the lease, once nobody else has it.
+func (l *lease) take() error {
+	for {
+		err := l.make()
+		if !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		if err := l.watch(); err != nil {
+			return err
+		}
+	}
+}
+
+// make makes the file and writes the first beat. fs.ErrExist where there is one that is not ours.
+func (l *lease) make() error {
+	sent := l.disk.opts.Now()
+	var mine bool
+	err := act(l.disk, func(t turn) error {
+		const how = sftp.FlagWrite | sftp.FlagCreate | sftp.FlagExclusive
+		h, err := send(t, sftp.OpenFile(l.path, how, modeOf(0o600))).Wait(t.ctx)
+		if err == nil {
+			mine = true
+			return l.write(t, h)
+		}
+		if mine && !lost(err) { // made at an earlier attempt
+			return l.refill(t)
+		}
+		return t.taken(l.path, err)
+	})
+	l.disk.memory.forget(l.path)
+	if err != nil {
+		return err
+	}
+	if err := l.owned(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = sent
+	return nil
+}
+
+// write puts the text of the lease into the open file and closes it.
+func (l *lease) write(t turn, h sftp.Handle) error {
+	put, look, end := send(t, sftp.Write(h, 0, l.text())), send(t, sftp.Fstat(h)), send(t, sftp.Close(h))
+	a, errLook := look.Wait(t.ctx)
+	err := errors.Join(waitFor(t, put), errLook, waitFor(t, end))
+	if err == nil {
+		l.disk.noteClock(a)
+	}
+	return err
+}
+
+// refill writes the text into the file that was made before the session was lost, unless another one has taken its place.
+func (l *lease) refill(t turn) error {
+	h, s, err := t.view(l.path, sftp.FlagRead|sftp.FlagWrite)
+	if err != nil {
+		return err
+	}
+	if len(s.text) > 0 && !l.mine(s.text) {
+		send(t, sftp.Close(h)).Drop()
+		return fs.ErrExist
+	}
+	return l.write(t, h)
+}
+
+// owned returns fs.ErrExist where the file is not ours.
+func (l *lease) owned() error {
+	s, err := l.disk.see(l.path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !l.mine(s.text) {
+		return fs.ErrExist
+	}
+	return err
+}
+
+// watch returns nil once the file is out of the way, varve.ErrBusy once it is certain that somebody holds it.
+func (l *lease) watch() error {
+	d := l.disk
+	first, err := d.see(l.path)
+	begin := d.opts.Now()
+	patience := giveUpAfter
+	if !isLease(first.text) {
+		patience = emptyFor
+	}
+	for err == nil {
+		if d.opts.Now().Sub(begin) >= patience {
+			return l.moveAside(first)
+		}
+		select {
+		case <-d.opts.After(lookEvery):
+		case <-d.pool.life.Done():
+			return fs.ErrClosed
+		case <-d.pool.caller.Done():
+			return d.pool.caller.Err()
+		}
+		var now sign
+		if now, err = d.see(l.path); err == nil && !now.equal(first) {
+			return varve.ErrBusy
+		}
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// moveAside moves the file out of the way that has looked like this for so long.
+func (l *lease) moveAside(dead sign) error {
+	d := l.disk
+	switch now, err := d.see(l.path); {
+	case err != nil:
+		return unless(err, fs.ErrNotExist)
+	case !now.equal(dead):
+		return varve.ErrBusy
+	}
+	aside := asideName(l.path, dead.text, dead.mtime)
+	keeps := d.renameKeeps(parent(l.path)) == Works
+	err := act(d, func(t turn) error { return d.rename(t, l.path, aside, keeps) })
+	d.memory.forget(l.path)
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
+		return varve.ErrBusy // somebody was faster
+	}
+	if err != nil {
+		return err
+	}
+	moved, err := d.see(aside)
+	if err == nil && !bytes.Equal(moved.text, dead.text) {
+		err = act(d, func(t turn) error { return d.rename(t, aside, l.path, keeps) })
+		return errors.Join(varve.ErrBusy, err)
+	}
+	l.aside = aside
+	return unless(err, fs.ErrNotExist)
+}
+
+// unless returns err, or nil where it is the one that does not count.
+func unless(err, but error) error {
+	if errors.Is(err, but) {
+		return nil
+	}
+	return err
+}
+
+// keep gives signs of life until the lease is closed.
+func (l *lease) keep() {
+	defer close(l.done)
+	for {
+		select {
+		case <-l.stop:
+			return
+		case <-l.disk.pool.life.Done():
+			return
+		case <-l.disk.opts.After(beat):
+		case <-l.soon:
+		}
+		if l.ended() || l.beat() != nil {
+			return
+		}
+	}
+}
+
+// ended reports whether the file was removed through this Disk.
+func (l *lease) ended() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.gone
+}
+
+// beat counts up in the file, provided that it is ours. An error means that the lease is lost: because the file is not, or because
+// nothing could be written to it for too long.
+func (l *lease) beat() error {
+	l.mu.Lock()
+	late := elapsed(l.last, l.disk.opts.Now()) >= holdFor
+	l.count++
+	l.mu.Unlock()
+	sent := l.disk.opts.Now()
+	err := act(l.disk, func(t turn) error {
+		h, s, err := t.view(l.path, sftp.FlagRead|sftp.FlagWrite)
+		if err != nil {
+			return err
+		}
+		if !l.mine(s.text) {
+			send(t, sftp.Close(h)).Drop()
+			return varve.ErrBusy
+		}
+		return l.write(t, h)
+	})
+	if err == nil && late { // somebody may have moved it away while it was written to
+		err = l.owned()
+	}
+	return l.noted(sent, err)
+}
+
+// noted enters the outcome of a beat and wakes who waits for it. It returns an error where the lease is lost.
+func (l *lease) noted(sent time.Time, err error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case err == nil:
+		l.last = sent
+	case l.gone || l.lost != nil:
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrExist), errors.Is(err, disk.ErrKind), errors.Is(err, varve.ErrBusy):
+		l.lost = fmt.Errorf("lease %s: taken over: %w", l.path, varve.ErrBusy)
+	case errors.Is(err, disk.ErrLost), elapsed(l.last, l.disk.opts.Now()) >= holdFor:
+		l.lost = fmt.Errorf("lease %s: %w", l.path, err)
+	}
+	if l.lost != nil {
+		l.disk.leases.lose(l.lost)
+	}
+	close(l.heard)
+	l.heard = make(chan struct{})
+	return l.lost
+}
+
+// sure returns nil once it is certain that the lease is held now.
+func (l *lease) sure() error {
+	for {
+		l.mu.Lock()
+		lost, gone, heard, age := l.lost, l.gone, l.heard, elapsed(l.last, l.disk.opts.Now())
+		l.mu.Unlock()
+		switch {
+		case gone:
+			return nil
+		case lost != nil:
+			return lost
+		case age < holdFor:
+			return nil
+		}
+		select {
+		case l.soon <- struct{}{}:
+		default:
+		}
+		select {
+		case <-heard:
+		case <-l.done:
+			return fs.ErrClosed
+		}
+	}
+}
+
+// elapsed returns the time between two moments by the clock that counts on while the machine is asleep, if there is one that says more.
+func elapsed(from, to time.Time) time.Duration {
+	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
+}

@@ -1,0 +1,250 @@
+package sftpfs
+
+import (
+	"errors"
+	"hash/maphash"
+	"io"
+	"io/fs"
+
+	"varve"
+	"varve/internal/disk"
+	"varve/internal/sftp"
+)
+
+func (w *writer) Truncate(size int64) error {
+	const op = "truncate"
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	err := w.usable()
+	if err == nil && size < 0 {
+		err = errNegative
+	}
+	if err == nil {
+		w.unsafe = true
+		w.size = max(w.size, size)
+		err = w.request(func(t turn, h sftp.Handle) error {
+			return moved(t, sftp.Fsetstat(h, sftp.Attrs{Fields: sftp.Size, Size: size}))
+		})
+	}
+	if err == nil {
+		w.sums.truncate(size)
+		w.size = size
+	}
+	w.disk.memory.forget(w.path)
+	return wrap(op, w.path, err)
+}
+
+// Clone is not supported: the protocol has no sharing of content.
+func (w *writer) Clone(disk.Reader) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	err := w.usable()
+	if err == nil {
+		err = disk.ErrUnsupported
+	}
+	return wrap("clone", w.path, err)
+}
+
+func (w *writer) Set(e *varve.Entry, aspect varve.Aspect) error {
+	const op = "set metadata of"
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.usable(); err != nil {
+		return wrap(op, w.path, err)
+	}
+	w.unsafe = true
+	err := w.request(func(t turn, h sftp.Handle) error {
+		set := func(a sftp.Attrs) (sftp.Attrs, error) { return verified(t, sftp.Fsetstat(h, a), sftp.Fstat(h)) }
+		if aspect == varve.Mode {
+			a, err := set(modeOf(e.Mode))
+			return w.disk.moded(a, e.Mode&0o7777, err)
+		}
+		return w.disk.give(e, aspect, set, func() error { return nil })
+	})
+	if aspect == varve.Mode && w.err == nil {
+		w.mode = nil
+	}
+	w.disk.memory.forget(w.path)
+	return wrap(op, w.path, err)
+}
+
+// Sync makes the file durable where the server can. In any case everything has been acknowledged when it returns nil; where the server
+// cannot make anything durable, or a session was lost, the content was read back and compared as well.
+func (w *writer) Sync() error {
+	const op = "sync"
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.usable(); err != nil {
+		return wrap(op, w.path, err)
+	}
+	return wrap(op, w.path, w.finish(true, false))
+}
+
+// Close gives the file its mode, makes it durable where the Disk is, and closes it.
+func (w *writer) Close() error {
+	const op = "close"
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return wrap(op, w.path, fs.ErrClosed)
+	}
+	w.closed = true
+	w.disk.writers.remove(w)
+	durable := w.disk.opts.Durable
+	later := !durable && w.unsafe && w.disk.offers[sftp.ExtFsync] && w.disk.unsynced.add(w.path)
+	err := w.err
+	if err == nil {
+		err = w.finish(w.unsafe && (durable || !later && w.disk.offers[sftp.ExtFsync]), true)
+	}
+	if w.at != nil {
+		w.at.drop(w.disk)
+		w.at = nil
+	}
+	if err != nil && later {
+		w.disk.unsynced.remove(w.path)
+	}
+	w.disk.memory.forget(w.path)
+	return wrap(op, w.path, err)
+}
+
+// finish brings the file to its end: its mode, its durability, its closing.
+func (w *writer) finish(durable, closing bool) error {
+	var read bool
+	err := w.request(func(t turn, h sftp.Handle) error {
+		read = w.mustRead(durable)
+		return w.conclude(t, h, durable, closing && !read)
+	})
+	if err != nil {
+		w.fail(err)
+		return err
+	}
+	w.mode = nil
+	if read {
+		if err := w.readBack(); err != nil {
+			w.fail(err)
+			return err
+		}
+	}
+	if durable {
+		w.unsafe = false
+	}
+	if closing && w.at != nil {
+		return w.shut()
+	}
+	return nil
+}
+
+// mustRead reports whether what the server holds has to be compared with what was written.
+func (w *writer) mustRead(durable bool) bool {
+	return w.torn || durable && w.unsafe && !w.disk.offers[sftp.ExtFsync]
+}
+
+// conclude sends what ends the work on a file in one go, behind what was written.
+func (w *writer) conclude(t turn, h sftp.Handle, durable, closing bool) error {
+	at := w.at
+	var mode, syncing, end *sftp.Call[sftp.None]
+	if w.mode != nil {
+		mode = send(t, sftp.Fsetstat(h, modeOf(*w.mode)))
+	}
+	if durable && w.disk.offers[sftp.ExtFsync] {
+		syncing = send(t, sftp.Fsync(h))
+	}
+	if closing {
+		end = send(t, sftp.Close(h))
+	}
+	w.settle(0)
+	errMode, errSync, errEnd := waitFor(t, mode), waitFor(t, syncing), waitFor(t, end)
+	switch {
+	case w.err != nil:
+		return w.err
+	case w.at != at: // lost meanwhile, and opened again
+		return sftp.ErrLost
+	case lost(errMode) || lost(errSync) || lost(errEnd):
+		return errors.Join(errMode, errSync, errEnd)
+	}
+	if mode != nil {
+		w.disk.facts.learn(&w.disk.facts.chmod, errMode == nil) // a server without modes must not keep files from being made
+	}
+	if end != nil {
+		at.m.handles.Add(-1)
+		w.at = nil
+	}
+	return errors.Join(errSync, errEnd)
+}
+
+func waitFor(t turn, c *sftp.Call[sftp.None]) error {
+	if c == nil {
+		return nil
+	}
+	_, err := c.Wait(t.ctx)
+	return err
+}
+
+// shut closes a file that has been read back. It does not matter whether the answer comes.
+func (w *writer) shut() error {
+	at := w.at
+	w.at = nil
+	at.m.handles.Add(-1)
+	if err := moved(at.turn(w.disk), sftp.Close(at.Handle)); !lost(err) {
+		return err
+	}
+	return nil
+}
+
+// readBack compares what the server holds with what was written.
+func (w *writer) readBack() error {
+	if w.torn && w.sums.spoilt {
+		return errRewrite
+	}
+	var a sftp.Attrs
+	err := w.request(func(t turn, h sftp.Handle) (err error) {
+		a, err = send(t, sftp.Fstat(h)).Wait(t.ctx)
+		return err
+	})
+	if err == nil && a.Size != w.size {
+		err = errAltered
+	}
+	for _, r := range w.sums.runs {
+		if err != nil {
+			break
+		}
+		err = w.compare(r)
+	}
+	if err == nil {
+		w.torn = false
+	}
+	return err
+}
+
+// compareSize is how many bytes are read back at a time.
+const compareSize = 256 << 10
+
+// compare reads one run back. Over a lost session it goes on where it was: what was made durable before does not go away.
+func (w *writer) compare(r run) error {
+	var h maphash.Hash
+	h.SetSeed(w.sums.seed)
+	buf := make([]byte, min(compareSize, r.len))
+	for done := int64(0); done < r.len; {
+		part := buf[:min(int64(len(buf)), r.len-done)]
+		got := 0
+		err := w.request(func(t turn, f sftp.Handle) error {
+			n, err := t.m.ReadAt(t.ctx, f, part[got:], r.off+done+int64(got))
+			if got += n; n > 0 {
+				w.losses = 0
+			}
+			return err
+		})
+		if err == io.EOF {
+			err = errAltered
+		}
+		if err != nil {
+			return err
+		}
+		h.Write(part)
+		done += int64(len(part))
+	}
+	if h.Sum64() != r.sum {
+		return errAltered
+	}
+	return nil
+}
