@@ -41,6 +41,23 @@ const bufferSize = 256 << 10
 // NewCopier returns a Copier.
 func NewCopier() *Copier { return &Copier{buf: make([]byte, bufferSize), hash: digest.New()} }
 
+// Summed is a content stream whose source has hashed it on the way.
+type Summed interface {
+	io.Reader
+	// Sum returns the digest of all bytes that Read has returned, at the end of the stream; false where nobody has hashed them so far.
+	Sum() (varve.Digest, bool)
+}
+
+// sum returns the digest of p, which is all of src.
+func sum(src io.Reader, p []byte) varve.Digest {
+	if s, ok := src.(Summed); ok {
+		if d, ok := s.Sum(); ok {
+			return d
+		}
+	}
+	return digest.Sum(p)
+}
+
 // Copy writes the content stream of a file with these holes and this size to w and returns its digest and length in bytes. A
 // stream that ends early leaves the file short of size; one of unknown size has size 0. Errors of src are *SourceError values.
 func (c *Copier) Copy(w disk.Writer, src io.Reader, size int64, holes []varve.Extent) (varve.Digest, int64, error) {
@@ -52,7 +69,7 @@ func (c *Copier) Copy(w disk.Writer, src io.Reader, size int64, holes []varve.Ex
 		if n > 0 {
 			_, err = w.WriteAt(c.buf[:n], 0)
 		}
-		return digest.Sum(c.buf[:n]), int64(n), err
+		return sum(src, c.buf[:n]), int64(n), err
 	}
 	c.hash.Reset()
 	out := &spread{w: w, holes: holes}
@@ -109,7 +126,7 @@ func (c *Copier) CopyOnto(w disk.Writer, old io.ReaderAt, src io.Reader) (sum va
 func (c *Copier) Sum(src io.Reader) (varve.Digest, int64, error) {
 	n, end, err := c.fill(src)
 	if err == nil && end {
-		return digest.Sum(c.buf[:n]), int64(n), nil
+		return sum(src, c.buf[:n]), int64(n), nil
 	}
 	for c.hash.Reset(); err == nil; n, end, err = c.fill(src) {
 		c.hash.Write(c.buf[:n])

@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"varve"
 	"varve/internal/compare"
 	"varve/internal/disk"
+	"varve/internal/manifest"
 )
 
 // base is an earlier snapshot, or what an interrupted run left, whose files a new snapshot may link to.
@@ -17,8 +19,14 @@ type base struct {
 	unproven bool
 	// published says that it is a snapshot, of which a file that is not what its manifest says is worth telling.
 	published bool
-	next      func() (*varve.Entry, error) // io.EOF at the end
-	close     func() error
+	// id, location and reader are the snapshot's. lends says that content may be left there, to be found by later snapshots of the series; it is asked again
+	// and again, since a disk without hard links shows only when a link is tried. Nil stands for never.
+	id       varve.SnapshotID
+	location string
+	reader   *manifest.Reader
+	lends    *atomic.Bool
+	next     func() (*varve.Entry, error) // io.EOF at the end
+	close    func() error
 
 	at  *varve.Entry // the entry that comes next; nil at the end
 	pos int          // its position, counted from 1
@@ -126,7 +134,7 @@ func (s *save) seek(j *job) {
 		if !found {
 			continue
 		}
-		if proven, ok := suits(b.at, e); ok {
+		if proven, ok := b.suits(b.at, e); ok {
 			j.candidates = append(j.candidates, candidate{b, b.pos, *b.at, proven})
 		} else if b.at.Kind == varve.Regular && e.Kind == varve.Regular && e.Size >= minClone {
 			j.like = &candidate{base: b, entry: *b.at}
@@ -137,10 +145,14 @@ func (s *save) seek(j *job) {
 	}
 }
 
-// suits reports whether e may be linked to the entry o of a base, and whether it is proven that their content is the same.
-func suits(o, e *varve.Entry) (proven, ok bool) {
+// suits reports whether e may be linked to the entry o of b, and whether it is proven that their content is the same.
+func (b *base) suits(o, e *varve.Entry) (proven, ok bool) {
 	switch {
-	case o.Kind != e.Kind || e.Kind == varve.Dir || compare.Aspects(o, e)&sides != 0:
+	case o.Kind != e.Kind || e.Kind == varve.Dir:
+		return false, false
+	case b.lendable(o):
+		return compare.Unchanged(o, e), o.Size == e.Size && e.Size > 0
+	case compare.Aspects(o, e)&sides != 0:
 		return false, false
 	case e.Kind != varve.Regular || compare.Unchanged(o, e):
 		return true, true
@@ -158,8 +170,8 @@ func (s *Store) fault(info *disk.Info, o *varve.Entry) string {
 	owned := o.Unkept&varve.Owner == 0
 	switch {
 	case o.Unkept&varve.Type != 0:
-		if info.Kind != varve.Regular || info.Size != 0 {
-			return "not the empty file that stands for a " + o.Kind.String()
+		if !standsFor(info, o) {
+			return "not the file that stands for a " + o.Kind.String()
 		}
 		return ""
 	case info.Kind != o.Kind:
@@ -178,4 +190,10 @@ func (s *Store) fault(info *disk.Info, o *varve.Entry) string {
 		return "mode differs"
 	}
 	return ""
+}
+
+// standsFor reports whether what lies there can stand for an object that the file system cannot hold: an empty file or, for a
+// symlink, one with its target, as rsync makes it for users who may not do more.
+func standsFor(info *disk.Info, o *varve.Entry) bool {
+	return info.Kind == varve.Regular && (info.Size == 0 || o.Kind == varve.Symlink && info.Size == int64(len(o.Target)))
 }

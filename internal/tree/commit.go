@@ -15,6 +15,14 @@ import (
 // seriesLease is the right to write to one series; it ends with the process.
 type seriesLease struct{ io.Closer }
 
+// lost says whether somebody else may have taken over meanwhile, as happens on far disks.
+func (l *seriesLease) lost() error {
+	if watched, ok := l.Closer.(interface{ Err() error }); ok {
+		return watched.Err()
+	}
+	return nil
+}
+
 // lock takes the lease on a series. varve.ErrBusy where somebody holds it.
 func (s *Store) lock(series string) (*seriesLease, error) {
 	var lease io.Closer
@@ -36,10 +44,10 @@ func (s *Store) lock(series string) (*seriesLease, error) {
 // commit makes the partial a snapshot: content and manifest durable first, then the manifest in its place, then the directory in
 // its. What comes after that is tidying up, and no failure of it takes the snapshot back.
 func (v *save) commit() error {
-	if err := v.finish(append(v.finished, v.trail.Close()...)); err != nil {
+	if err := v.finishAll(append(v.finished, v.ending(v.trail.Close())...)); err != nil {
 		return err
 	}
-	if err := v.ctx.Err(); err != nil {
+	if err := errors.Join(v.ctx.Err(), v.lease.lost()); err != nil {
 		return err
 	}
 	series, err := v.store.openSeries(v.opts.Series)
@@ -103,6 +111,11 @@ func (v *save) seal(series disk.FS) error {
 	if err := p.pages.Finish(record, root); err != nil {
 		return err
 	}
+	if v.lends {
+		if err := v.store.raise(p.dir); err != nil {
+			return err
+		}
+	}
 	return p.settle()
 }
 
@@ -119,9 +132,7 @@ func (p *partial) settle() error {
 	if err == nil {
 		err = p.file.Sync()
 	}
-	err = errors.Join(err, p.file.Close())
-	p.file = nil
-	return err
+	return errors.Join(err, p.closeFile())
 }
 
 // freeName returns a name for the snapshot that no other has, nor one whose commit or removal was interrupted: its manifest would
@@ -151,7 +162,7 @@ func (v *save) promised(dir disk.FS, taken map[string]bool) error {
 		if v.listed[n.Name] || !isID(n.Name) {
 			continue
 		}
-		m, err := openManifest(dir, n.Name)
+		m, err := v.store.openManifest(dir, n.Name)
 		if errors.Is(err, varve.ErrDamaged) || errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -171,6 +182,9 @@ func (v *save) promised(dir disk.FS, taken map[string]bool) error {
 func (v *save) publish(series disk.FS) error {
 	_, name := splitLocation(v.snap.Location)
 	p := v.partial
+	if err := v.lease.lost(); err != nil {
+		return err
+	}
 	err := v.store.within(manifestsDir, func(dir disk.FS) error {
 		if err := v.store.give(p.dir, sealedManifest); err != nil {
 			return err
@@ -186,7 +200,26 @@ func (v *save) publish(series disk.FS) error {
 	if err := p.dir.Rename(partialTree, series, name); err != nil {
 		return err
 	}
-	return errors.Join(series.Sync(), p.dir.Sync())
+	if err := errors.Join(series.Sync(), p.dir.Sync()); err != nil {
+		return err
+	}
+	return v.confirm()
+}
+
+// confirm makes sure, on a far disk, that the manifest is still there: who took over the series meanwhile has removed it before he
+// touched the files.
+func (v *save) confirm() error {
+	if !v.store.opts.Far {
+		return nil
+	}
+	err := v.store.within(manifestsDir, func(dir disk.FS) error {
+		_, err := dir.Lookup(v.partial.id.String())
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("series was taken over: %w", varve.ErrBusy)
+	}
+	return errors.Join(err, v.lease.lost())
 }
 
 // tidy points latest at the new snapshot and removes what interrupted runs left. The next run does again what fails here.
@@ -195,7 +228,7 @@ func (v *save) tidy(series disk.FS) {
 		v.store.pointLatest(v.opts.Series, series, v.snap),
 		v.partial.Close(),
 		v.store.removePartials(append(v.stale, v.partial.name)),
-		v.store.emptyTrash(),
+		v.store.emptyTrash(v.ctx, false),
 	} {
 		if err != nil {
 			v.report(varve.Event{Kind: varve.Unkept, Err: fmt.Errorf("tidy up: %w", err)})

@@ -39,11 +39,19 @@ func TestATreeStoreIsAStore(t *testing.T) {
 		"unprivileged": {UID: 1000, GID: 1000},
 		"few links":    {MaxLinks: 2, Reflinks: true},
 		"little kept":  {NoXattrs: true, NoFlags: true, NoHoles: true},
+		"no links":     {NoLinks: true},
+		"nothing kept": {UID: 1000, GID: 1000, NoLinks: true, NoXattrs: true, NoFlags: true, NoHoles: true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			if testing.Short() && name != "root" && name != "nothing kept" {
+				t.Skip("the extremes have to do")
+			}
 			storetest.Run(t, func(t *testing.T) storetest.Storage { return inMemory(opts, tree.Options{}) })
 		})
 	}
+	t.Run("far away", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) storetest.Storage { return inMemory(memfs.Options{}, tree.Options{Far: true}) })
+	})
 	t.Run("day names, one worker", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) storetest.Storage {
 			return inMemory(memfs.Options{}, tree.Options{DayNames: true, Workers: 1})

@@ -26,6 +26,7 @@ func (w *worker) copy(j *job) error {
 			return nil
 		case errors.Is(err, errShrank) && try < attempts:
 			continue
+		case errors.Is(err, disk.ErrLost): // nothing else of the source can be read either
 		case errors.As(err, &bad):
 			j.entry.Err = bad.Err
 			return nil
@@ -36,7 +37,7 @@ func (w *worker) copy(j *job) error {
 
 // copyOnce is copy without a second try. Errors of the source are *place.SourceError values, and leave nothing behind.
 func (w *worker) copyOnce(j *job) error {
-	f, err := w.save.src.Open(w.save.ctx, *j.entry)
+	f, err := w.save.files.Open(w.save.ctx, *j.entry)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, varve.ErrUnreadable) {
 			return &place.SourceError{Err: err}
@@ -62,6 +63,7 @@ func (w *worker) copyOnce(j *job) error {
 func merge(now, walked *varve.Entry) {
 	now.Path, now.SameAs, now.Marks = walked.Path, walked.SameAs, walked.Marks
 	now.Stamp = settled(now.Stamp, walked.Stamp)
+	now.Chunks, now.Depth, now.Unkept = nil, 0, 0
 }
 
 // write makes the copy of what f was before, which becomes now, and gives it its metadata.

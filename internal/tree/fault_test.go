@@ -13,13 +13,13 @@ import (
 )
 
 func TestWhateverFailsARunFailsOrItsSnapshotIsIdentical(t *testing.T) {
-	for _, st := range stories() {
+	for _, st := range allStories() {
 		t.Run(st.name, func(t *testing.T) {
 			t.Parallel()
-			points, step := 0, stride()
+			points, step := 0, st.stride()
 			for i, kind := range faultfs.Kinds() {
 				counter := kind.At(0)
-				if _, err := st.play(t, memfs.Options{}, counter); err != nil {
+				if _, err := st.play(t, counter); err != nil {
 					t.Fatal(err)
 				}
 				for at := 1 + i%step; at <= counter.Count() && !t.Failed(); at += step {
@@ -33,21 +33,21 @@ func TestWhateverFailsARunFailsOrItsSnapshotIsIdentical(t *testing.T) {
 }
 
 // stride says that every so many-th of the calls fails, another one for every kind of fault; all do where nothing may be skipped.
-func stride() int {
+func (st *story) stride() int {
 	switch {
 	case testing.Short():
-		return 7
+		return st.pace(7)
 	case os.Getenv("VARVE_TEST_STRICT") == "1":
 		return 1
 	}
-	return 3
+	return st.pace(3)
 }
 
 // fail plays the story with one fault. What was acknowledged survives even a power cut right after it, and the next run after the
 // fault succeeds and survives one too.
 func (st *story) fail(t *testing.T, kind faultfs.Kind, at int, crash bool) {
 	inj := kind.At(at)
-	b, err := st.play(t, memfs.Options{}, inj)
+	b, err := st.play(t, inj)
 	if crash {
 		b.disk.Crash(nil)
 	} else {
@@ -159,7 +159,7 @@ func TestAFailedSyncIsNeverRepeatedOnTheSameFiles(t *testing.T) {
 			st := stories()[1]
 			inj := &faultfs.Injector{At: at, Fault: faultfs.Kinds()[0].Fault,
 				Filter: func(op faultfs.Op) bool { return op.Method == method }}
-			b, err := st.play(t, memfs.Options{}, inj)
+			b, err := st.play(t, inj)
 			if inj.Count() < at {
 				break
 			}

@@ -48,7 +48,7 @@ func (s *Store) Forget(ctx context.Context, ids ...varve.SnapshotID) error {
 		}
 		todo = todo[n:]
 	}
-	if err := errors.Join(s.emptyTrash(), s.pointAll(ctx)); err != nil {
+	if err := errors.Join(s.emptyTrash(ctx, true), s.pointAll(ctx)); err != nil {
 		return fmt.Errorf("forget: finish earlier removals: %w", err)
 	}
 	return nil
@@ -179,8 +179,8 @@ func (s *Store) newestOf(ctx context.Context, series string) (newest *varve.Snap
 	return newest, nil
 }
 
-// forget removes one snapshot of a series whose lease is held, unless that was done since it was listed: its name may be that of
-// another one now.
+// forget moves one snapshot of a series whose lease is held into the trash, unless that was done since it was listed: its name may be
+// that of another one now.
 func (s *Store) forget(series disk.FS, id varve.SnapshotID) error {
 	var snap varve.Snapshot
 	err := s.within(manifestsDir, func(dir disk.FS) (err error) {
@@ -205,21 +205,25 @@ func (s *Store) forget(series disk.FS, id varve.SnapshotID) error {
 	if err := errors.Join(trash.Sync(), series.Sync()); err != nil {
 		return err
 	}
-	return s.discard(trash, snap.ID.String())
+	return s.dropManifest(snap.ID.String())
 }
 
 // discard removes what lies in the trash under the ID of a snapshot, its manifest first.
 func (s *Store) discard(trash disk.FS, id string) error {
-	err := s.within(manifestsDir, func(dir disk.FS) error {
+	if err := s.dropManifest(id); err != nil {
+		return err
+	}
+	return disk.RemoveAll(trash, id, s.opts.Workers)
+}
+
+// dropManifest removes the manifest of what is no snapshot any more.
+func (s *Store) dropManifest(id string) error {
+	return s.within(manifestsDir, func(dir disk.FS) error {
 		if err := dir.Remove(id); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		return dir.Sync()
 	})
-	if err != nil {
-		return err
-	}
-	return disk.RemoveAll(trash, id, s.opts.Workers)
 }
 
 // dropForgotten removes the manifests of what lies in the trash: a removal that was interrupted before that must not come back to
@@ -243,16 +247,22 @@ func (s *Store) dropForgotten() error {
 	})
 }
 
-// emptyTrash finishes what interrupted removals left.
-func (s *Store) emptyTrash() error {
+// emptyTrash finishes removals. What later snapshots need is kept elsewhere; with all, what was kept and is not needed any more goes, too.
+func (s *Store) emptyTrash(ctx context.Context, all bool) error {
+	ids, err := s.idsIn(trashDir)
+	if err != nil {
+		return err
+	}
+	if ids, err = s.settleKept(ctx, ids, all); err != nil {
+		return err
+	}
 	return s.within(trashDir, func(trash disk.FS) error {
-		names, err := trash.Names()
-		for _, n := range names {
-			if err == nil && isID(n.Name) {
-				err = s.discard(trash, n.Name)
+		for _, id := range ids {
+			if err := s.discard(trash, id.String()); err != nil {
+				return err
 			}
 		}
-		return err
+		return nil
 	})
 }
 

@@ -200,23 +200,15 @@ func TestHardLinksAreLinkedUpToWhatAnInodeTakes(t *testing.T) {
 	b.sound()
 }
 
-func TestAStoreWithoutHardLinksKeepsEverythingNevertheless(t *testing.T) {
-	src := storetest.Sample()
-	b := newBed(t, memfs.Options{NoLinks: true})
-	for range 2 {
-		if snap := b.save(src); snap.Added == 0 {
-			t.Error("nothing was stored")
-		}
-	}
-	b.sound()
-	b.tidy()
-}
-
 func TestACutRunIsResumedWithoutCopyingAgain(t *testing.T) {
 	src := garden(20_000)
 	size := src.Size()
-	for _, end := range []func(*memfs.Disk){(*memfs.Disk).Kill, func(d *memfs.Disk) { d.Crash(func() bool { return true }) }} {
-		b := newBed(t, memfs.Options{})
+	for i, end := range []func(*memfs.Disk){(*memfs.Disk).Kill, func(d *memfs.Disk) { d.Crash(func() bool { return true }) },
+		(*memfs.Disk).Kill} {
+		if testing.Short() && i == 1 {
+			continue
+		}
+		b := newBed(t, memfs.Options{NoLinks: i == 2})
 		inj := &faultfs.Injector{At: 16_000, Fault: faultfs.Kill(faultfs.Nothing),
 			Filter: func(op faultfs.Op) bool { return op.Method == "FS.Create" }}
 		s, err := b.open(inj)

@@ -17,6 +17,8 @@ import (
 // story is something done to a store that already holds snapshots.
 type story struct {
 	name    string
+	disk    memfs.Options
+	use     tree.Options // in addition to what the disk's user is
 	prepare func(b *bed)
 	// act is what the fault befalls; it changes b as far as it was acknowledged.
 	act func(b *bed, s *tree.Store) error
@@ -59,15 +61,40 @@ func stories() []story {
 	}
 	two := func(b *bed) { b.save(small()); b.save(moved()) }
 	return []story{
-		{"first save", func(*bed) {}, save(small()), [][]varve.Entry{small().Want()}},
-		{"second save", func(b *bed) { b.save(small()) }, save(moved()), [][]varve.Entry{moved().Want()}},
-		{"save after a broken one", brokenOff, save(mixed()), [][]varve.Entry{mixed().Want()}},
-		{"save after a broken removal", brokenRemoval, save(mixed()), [][]varve.Entry{mixed().Want()}},
-		{"save after a broken publication", brokenPublication, save(mixed()), [][]varve.Entry{mixed().Want()}},
-		{"forget the older", two, forget(0), nil},
-		{"forget the newer", two, forget(1), nil},
-		{"forget all", two, forget(0, 1), nil},
+		{name: "first save", prepare: func(*bed) {}, act: save(small()), also: [][]varve.Entry{small().Want()}},
+		{name: "second save", prepare: func(b *bed) { b.save(small()) }, act: save(moved()), also: [][]varve.Entry{moved().Want()}},
+		{name: "save after a broken one", prepare: brokenOff, act: save(mixed()), also: [][]varve.Entry{mixed().Want()}},
+		{name: "save after a broken removal", prepare: brokenRemoval, act: save(mixed()), also: [][]varve.Entry{mixed().Want()}},
+		{name: "save after a broken publication", prepare: brokenPublication, act: save(mixed()), also: [][]varve.Entry{mixed().Want()}},
+		{name: "forget the older", prepare: two, act: forget(0)},
+		{name: "forget the newer", prepare: two, act: forget(1)},
+		{name: "forget all", prepare: two, act: forget(0, 1)},
 	}
+}
+
+// allStories are the stories on disks with hard links and without, near and far, and those of staged snapshots.
+func allStories() []story {
+	list := stories()
+	three := func(b *bed) { b.save(small()); b.save(moved()); b.save(mixed()) }
+	lent := append(stories(),
+		story{name: "forget what lends to two", prepare: three, act: forget(0), also: [][]varve.Entry{mixed().Want()}},
+		story{name: "forget what was lent to", prepare: func(b *bed) { three(b); must(b.T, forgetNow(b, b.snaps[0].ID)) }, act: forget(0),
+			also: [][]varve.Entry{mixed().Want()}},
+		story{name: "save on what is kept", prepare: func(b *bed) { three(b); must(b.T, forgetNow(b, b.snaps[0].ID)) },
+			act: func(b *bed, s *tree.Store) error { return b.trySave(s, moved()) }, also: [][]varve.Entry{mixed().Want()}})
+	for i, st := range lent {
+		st.name, st.disk.NoLinks = "without links: "+st.name, true
+		if !testing.Short() || i%3 == 1 || i > 7 {
+			list = append(list, st)
+		}
+	}
+	for i, st := range stories() {
+		st.name, st.use.Far = "far: "+st.name, true
+		if !testing.Short() || i%3 == 1 {
+			list = append(list, st)
+		}
+	}
+	return append(list, stagedStories()...)
 }
 
 // brokenOff saves once, and a second time until the source breaks off.
@@ -134,8 +161,9 @@ func (st *story) listable(b *bed) [][]varve.Entry {
 }
 
 // play prepares a store and lets inj befall the act.
-func (st *story) play(t *testing.T, opts memfs.Options, inj *faultfs.Injector) (b *bed, err error) {
-	b = newBed(t, opts)
+func (st *story) play(t *testing.T, inj *faultfs.Injector) (b *bed, err error) {
+	b = newBed(t, st.disk)
+	b.use.Far = st.use.Far
 	st.prepare(b)
 	s, err := b.open(inj)
 	if err != nil {
@@ -185,7 +213,7 @@ func (b *bed) adopt(snap varve.Snapshot, want [][]varve.Entry) {
 // ops returns the calls that the story makes.
 func (st *story) ops(t *testing.T) []faultfs.Op {
 	inj := &faultfs.Injector{}
-	if _, err := st.play(t, memfs.Options{}, inj); err != nil {
+	if _, err := st.play(t, inj); err != nil {
 		t.Fatal(err)
 	}
 	return inj.Ops()
@@ -218,13 +246,13 @@ func ends() map[string]func(d *memfs.Disk) {
 }
 
 func TestWhereverARunIsKilledNothingIsLostAndTheNextOneSucceeds(t *testing.T) {
-	for _, st := range stories() {
+	for _, st := range allStories() {
 		t.Run(st.name, func(t *testing.T) {
 			t.Parallel()
 			ops := st.ops(t)
 			points := 0
 			for i, op := range ops {
-				if testing.Short() && i%5 != 0 {
+				if testing.Short() && i%st.pace(5) != 0 {
 					continue
 				}
 				for _, effect := range effects(op) {
@@ -245,11 +273,19 @@ func TestWhereverARunIsKilledNothingIsLostAndTheNextOneSucceeds(t *testing.T) {
 // kill plays the story up to the call at.
 func (st *story) kill(t *testing.T, at int, effect faultfs.Effect, how string, end func(*memfs.Disk)) {
 	inj := &faultfs.Injector{At: at, Fault: faultfs.Kill(effect)}
-	b, _ := st.play(t, memfs.Options{}, inj)
+	b, _ := st.play(t, inj)
 	end(b.disk)
 	b.sound(st.listable(b)...)
 	st.next(b)
 	if t.Failed() {
 		t.Logf("killed at call %d, %+v, with effect %d, then %s", at, inj.Ops()[at-1], effect, how)
 	}
+}
+
+// pace says that every so many-th call is tried in a short test: fewer of those that are like others.
+func (st *story) pace(n int) int {
+	if st.disk.NoLinks || st.use.Far {
+		return 4*n + 1
+	}
+	return n
 }

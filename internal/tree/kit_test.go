@@ -219,11 +219,15 @@ func (b *bed) tidy() {
 	if info.Target != dirs[len(dirs)-1] {
 		b.Errorf("latest is %s, want %s", info.Target, dirs[len(dirs)-1])
 	}
+	control := []string{"format", "locks", "manifests", "partial", "trash"}
+	if slices.Contains(b.names(".varve"), "kept") {
+		control = slices.Insert(control, 1, "kept")
+	}
 	slices.Sort(ids)
 	dirs = append(dirs, "latest")
 	slices.Sort(dirs)
 	for path, want := range map[string][]string{"": {".varve", "s"}, "s": dirs, ".varve/manifests": ids, ".varve/partial": nil,
-		".varve/trash": nil, ".varve/locks": {"s"}, ".varve": {"format", "locks", "manifests", "partial", "trash"}} {
+		".varve/trash": nil, ".varve/locks": {"s"}, ".varve": control} {
 		if got := b.names(path); !slices.Equal(got, want) {
 			b.Errorf("/%s holds %q, want %q", path, got, want)
 		}

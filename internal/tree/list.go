@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"slices"
 	"strings"
 
 	"varve"
 	"varve/internal/disk"
 	"varve/internal/manifest"
+	"varve/internal/parallel"
 )
 
 // Snapshots returns all snapshots. A manifest that cannot be read does not hide the others: the error then matches
@@ -20,30 +22,14 @@ import (
 func (s *Store) Snapshots(ctx context.Context) (list []varve.Snapshot, err error) {
 	var bad []error
 	err = s.within(manifestsDir, func(dir disk.FS) error {
-		names, err := dir.Names()
-		if err != nil {
-			return err
-		}
-		for _, n := range names {
-			if err := ctx.Err(); err != nil {
-				return err
+		return s.records(ctx, dir, func(r *found) error {
+			if r.err == nil {
+				list = append(list, r.snap)
+			} else if !errors.Is(r.err, varve.ErrNoSnapshot) {
+				bad = append(bad, r.err)
 			}
-			if !isID(n.Name) {
-				continue
-			}
-			snap, err := s.readRecord(dir, n.Name)
-			if errors.Is(err, errNoDirectory) && !s.underWay(n.Name) {
-				snap, err = s.readRecord(dir, n.Name) // it may have been published or removed between the two looks
-			} else if errors.Is(err, errNoDirectory) {
-				continue
-			}
-			if err == nil {
-				list = append(list, snap)
-			} else if !errors.Is(err, varve.ErrNoSnapshot) {
-				bad = append(bad, err)
-			}
-		}
-		return nil
+			return nil
+		})
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list snapshots: %w", err)
@@ -54,13 +40,50 @@ func (s *Store) Snapshots(ctx context.Context) (list []varve.Snapshot, err error
 	return list, errors.Join(bad...)
 }
 
+// found is a manifest's name, and the snapshot that it is of.
+type found struct {
+	name string
+	snap varve.Snapshot
+	err  error
+}
+
+// records reads the records of all manifests, several at once, and gives them to take, one after the other.
+func (s *Store) records(ctx context.Context, dir disk.FS, take func(*found) error) error {
+	feed := func(put func(*found) error) error {
+		names, err := dir.Names()
+		for _, n := range names {
+			if err == nil && isID(n.Name) {
+				err = put(&found{name: n.Name})
+			}
+		}
+		return err
+	}
+	look := func(_ <-chan struct{}, r *found) error {
+		r.snap, r.err = s.published(dir, r.name)
+		return ctx.Err()
+	}
+	return parallel.Ordered(s.opts.Workers, func(*found) int { return 1 }, feed, look, take)
+}
+
+// published returns the snapshot whose manifest is called name; varve.ErrNoSnapshot where it is being made or removed.
+func (s *Store) published(dir disk.FS, name string) (varve.Snapshot, error) {
+	snap, err := s.readRecord(dir, name)
+	switch {
+	case !errors.Is(err, errNoDirectory):
+		return snap, err
+	case s.underWay(name):
+		return snap, varve.ErrNoSnapshot
+	}
+	return s.readRecord(dir, name) // it may have been published or removed between the two looks
+}
+
 // errNoDirectory says that there is a manifest and no directory: something else than varve removed or renamed it, unless the snapshot
 // is being made or removed.
 var errNoDirectory = fmt.Errorf("directory is missing: %w", varve.ErrDamaged)
 
 // readRecord returns the snapshot whose manifest is called name; varve.ErrNoSnapshot where it is not, or no longer, published.
 func (s *Store) readRecord(dir disk.FS, name string) (varve.Snapshot, error) {
-	m, err := openManifest(dir, name)
+	m, err := s.openManifest(dir, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return varve.Snapshot{}, varve.ErrNoSnapshot
 	}
@@ -92,46 +115,72 @@ func (s *Store) openSnapshot(location string) (disk.FS, error) {
 // openedManifest is a manifest file, opened.
 type openedManifest struct {
 	file   disk.Reader
+	window *window // on a far disk
 	reader *manifest.Reader
 	snap   varve.Snapshot
 }
 
-func (m *openedManifest) Close() error { return m.file.Close() }
+// Close lets go of the file.
+func (m *openedManifest) Close() error {
+	if m.window != nil {
+		m.window.Close()
+	}
+	return m.file.Close()
+}
+
+// entries yields all entries; an error, that of ctx too, ends the sequence.
+func (m *openedManifest) entries(ctx context.Context) iter.Seq2[varve.Entry, error] {
+	return func(yield func(varve.Entry, error) bool) {
+		for e, err := range m.reader.Entries() {
+			if err == nil {
+				err = ctx.Err()
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
 
 // openManifest opens the manifest called name and reads its record.
-func openManifest(dir disk.FS, name string) (*openedManifest, error) {
+func (s *Store) openManifest(dir disk.FS, name string) (*openedManifest, error) {
 	file, err := dir.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	m, err := readManifest(file, name)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("manifest %s: %w", name, err), file.Close())
+	m := &openedManifest{file: file}
+	if err := m.read(name, s.opts.Far); err != nil {
+		return nil, errors.Join(fmt.Errorf("manifest %s: %w", name, err), m.Close())
 	}
 	return m, nil
 }
 
-func readManifest(file disk.Reader, name string) (*openedManifest, error) {
-	info, err := file.Info()
+func (m *openedManifest) read(name string, far bool) error {
+	info, err := m.file.Info()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	pages, err := manifest.OpenFile(file, info.Size)
+	var r io.ReaderAt = m.file
+	if far {
+		m.window = newWindow(m.file, info.Size)
+		r = m.window
+	}
+	pages, err := manifest.OpenFile(r, info.Size)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	m := &openedManifest{file: file, reader: manifest.NewReader(pages, pages.Root())}
+	m.reader = manifest.NewReader(pages, pages.Root())
 	if m.snap, err = manifest.DecodeRecord(pages.Record()); err != nil {
-		return nil, err
+		return err
 	}
 	if m.snap.ID.String() != name {
-		return nil, fmt.Errorf("record is that of snapshot %s: %w", m.snap.ID, varve.ErrDamaged)
+		return fmt.Errorf("record is that of snapshot %s: %w", m.snap.ID, varve.ErrDamaged)
 	}
 	series, dir, ok := strings.Cut(m.snap.Location, "/")
 	if !ok || disk.CheckName(series) != nil || disk.CheckName(dir) != nil || series == controlDir {
-		return nil, fmt.Errorf("record names the directory %q: %w", m.snap.Location, varve.ErrDamaged)
+		return fmt.Errorf("record names the directory %q: %w", m.snap.Location, varve.ErrDamaged)
 	}
-	return m, nil
+	return nil
 }
 
 // View opens a snapshot.
@@ -146,7 +195,7 @@ func (s *Store) View(_ context.Context, id varve.SnapshotID) (varve.View, error)
 func (s *Store) view(id varve.SnapshotID) (*view, error) {
 	var m *openedManifest
 	err := s.within(manifestsDir, func(dir disk.FS) (err error) {
-		m, err = openManifest(dir, id.String())
+		m, err = s.openManifest(dir, id.String())
 		return err
 	})
 	if errors.Is(err, fs.ErrNotExist) {
@@ -162,7 +211,7 @@ func (s *Store) view(id varve.SnapshotID) (*view, error) {
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
 	}
-	return &view{store: s, manifest: m, held: disk.NewHeld(at, descriptors)}, nil
+	return &view{store: s, manifest: m, held: disk.NewHeld(at, s.descriptors()), places: s.newPlaces()}, nil
 }
 
 // snapshotBase opens a snapshot as a base. With recheck its files are read before they are linked to.
@@ -172,7 +221,8 @@ func (s *Store) snapshotBase(snap *varve.Snapshot, recheck bool) (*base, error) 
 		return nil, err
 	}
 	cursor := v.manifest.reader.Cursor()
-	b := &base{held: v.held, close: v.Close, published: true, unproven: recheck}
+	b := &base{held: v.held, close: v.Close, id: snap.ID, location: snap.Location, published: true, unproven: recheck,
+		reader: v.manifest.reader}
 	b.next = func() (*varve.Entry, error) {
 		e, err := cursor.Next()
 		if err != nil && err != io.EOF {
@@ -192,6 +242,9 @@ func (v *save) findBases(all []varve.Snapshot) error {
 		if err != nil {
 			v.report(varve.Event{Kind: varve.Damage, Path: snap.Location, Err: err})
 			continue
+		}
+		if snap.Series == v.opts.Series {
+			b.lends = &v.noLinks
 		}
 		v.bases = append(v.bases, b)
 	}

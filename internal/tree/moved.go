@@ -114,7 +114,7 @@ func (b *base) seekMoved(j *job) error {
 			if err != nil {
 				return err
 			}
-			if proven, ok := suits(&o, e); ok {
+			if proven, ok := b.suits(&o, e); ok {
 				// Equal inode and change time mean nothing on another device.
 				j.candidates = append(j.candidates, candidate{b, int(hit.pos) + 1, o, proven && o.Stamp.Dev == e.Stamp.Dev})
 			}
@@ -138,7 +138,7 @@ func (j *job) movedTo(sum *varve.Digest) iter.Seq[candidate] {
 			if err != nil {
 				return // it is copied instead
 			}
-			if _, ok := suits(&o, j.entry); ok && !yield(candidate{j.from, pos, o, false}) {
+			if _, ok := j.from.suits(&o, j.entry); ok && !yield(candidate{j.from, pos, o, false}) {
 				return
 			}
 		}

@@ -14,9 +14,6 @@ import (
 	"varve/internal/place"
 )
 
-// descriptors is how many idle directories of a tree stay open.
-const descriptors = 100
-
 // partial is a snapshot being made: .varve/partial/<id>.<series directory> with the files in tree, and the manifest. By its name
 // the next run of the series finds what an interrupted one left.
 type partial struct {
@@ -42,7 +39,7 @@ func (s *Store) newPartial(id varve.SnapshotID, series string) (*partial, error)
 		return err
 	})
 	if err == nil {
-		err = p.fill()
+		err = p.plant(s.descriptors())
 	}
 	if err != nil {
 		return nil, errors.Join(err, p.Close())
@@ -50,8 +47,8 @@ func (s *Store) newPartial(id varve.SnapshotID, series string) (*partial, error)
 	return p, nil
 }
 
-// fill makes what a partial consists of. Nothing in it may inherit an ACL from the store's directory.
-func (p *partial) fill() error {
+// plant makes the directory for the files. Nothing in it may inherit an ACL from the store's directory.
+func (p *partial) plant(descriptors int) error {
 	if err := p.dir.Mkdir(partialTree, 0o700); err != nil {
 		return err
 	}
@@ -71,9 +68,11 @@ func (p *partial) fill() error {
 			return err
 		}
 	}
-	if err := tree.Set(".", &clean, varve.Mode); err != nil {
-		return err
-	}
+	return tree.Set(".", &clean, varve.Mode)
+}
+
+// begin makes the manifest.
+func (p *partial) begin() (err error) {
 	if p.file, err = p.dir.Create(partialManifest, 0o600); err != nil {
 		return err
 	}
@@ -81,13 +80,22 @@ func (p *partial) fill() error {
 	return nil
 }
 
+// links reports whether the disk has hard links.
+func (p *partial) links() (bool, error) {
+	const probe = "probe"
+	err := p.dir.Link(partialManifest, p.dir, probe)
+	if errors.Is(err, disk.ErrUnsupported) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, p.dir.Remove(probe)
+}
+
 // Close closes what is open of p.
 func (p *partial) Close() error {
-	var errs []error
-	if p.file != nil {
-		errs = append(errs, p.file.Close())
-		p.file = nil
-	}
+	errs := []error{p.closeFile()}
 	if p.held != nil {
 		errs = append(errs, p.held.Close())
 		p.held = nil
@@ -97,6 +105,16 @@ func (p *partial) Close() error {
 		p.dir = nil
 	}
 	return errors.Join(errs...)
+}
+
+// closeFile closes the manifest, where it is open.
+func (p *partial) closeFile() error {
+	f := p.file
+	p.file = nil
+	if f == nil {
+		return nil
+	}
+	return f.Close()
 }
 
 // leftovers returns the names of the partials of a series that interrupted runs left. It must hold the series' lease.
@@ -115,7 +133,7 @@ func (s *Store) leftovers(series string) (names []string, err error) {
 }
 
 // leftoverBase returns what an interrupted run left as a base. Its manifest is torn unless the run broke off between its last two
-// steps; then it lies among the manifests already.
+// steps; then it lies among the manifests already. On a far disk every file was durable before the manifest mentioned it.
 func (s *Store) leftoverBase(name string) (*base, error) {
 	all, err := s.control.OpenDir(partialDir)
 	if err != nil {
@@ -145,9 +163,9 @@ func (s *Store) leftoverBase(name string) (*base, error) {
 	if err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
-	held := disk.NewHeld(tree, descriptors)
+	held := disk.NewHeld(tree, s.descriptors())
 	next, stop := iter.Pull2(manifest.Recover(r, info.Size))
-	b := &base{held: held, unproven: true}
+	b := &base{held: held, unproven: !s.opts.Far}
 	b.next = func() (*varve.Entry, error) {
 		e, err, ok := next()
 		if !ok {
@@ -167,35 +185,47 @@ func (s *Store) removePartials(names []string) error {
 	return s.within(partialDir, func(all disk.FS) error {
 		var errs []error
 		for _, name := range names {
-			if err := s.removeUnpublished(all, name); err != nil {
-				errs = append(errs, err)
-				continue
-			}
-			errs = append(errs, disk.RemoveAll(all, name, s.opts.Workers))
+			errs = append(errs, s.removePartial(all, name))
 		}
 		return errors.Join(errs...)
 	})
 }
 
-// removeUnpublished removes the manifest of a partial that still has its files: it never became a snapshot.
-func (s *Store) removeUnpublished(all disk.FS, name string) error {
-	dir, err := all.OpenDir(name)
+func (s *Store) removePartial(all disk.FS, name string) error {
+	unpublished, err := hasTree(all, name)
 	if err != nil {
 		return err
 	}
-	_, err = dir.Lookup(partialTree)
-	if err = errors.Join(err, dir.Close()); errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if unpublished {
+		return s.abandon(all, name)
 	}
+	return disk.RemoveAll(all, name, s.opts.Workers)
+}
+
+// hasTree reports whether a partial still has its files: it never became a snapshot.
+func hasTree(all disk.FS, name string) (bool, error) {
+	_, err := lookupIn(all, name, partialTree)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// abandon removes a partial that never became a snapshot, and its manifest. It is moved away first: whoever is still at work on it,
+// having lost its lease on a far disk without knowing, must not publish what is half removed.
+func (s *Store) abandon(all disk.FS, name string) error {
+	trash, err := s.control.OpenDir(trashDir)
 	if err != nil {
 		return err
 	}
-	return s.within(manifestsDir, func(done disk.FS) error {
-		if err := done.Remove(name[:idLen]); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
-		return done.Sync()
-	})
+	defer trash.Close()
+	if err := all.Rename(name, trash, name[:idLen]); err != nil {
+		return err
+	}
+	if err := errors.Join(trash.Sync(), all.Sync()); err != nil {
+		return err
+	}
+	return s.discard(trash, name[:idLen])
 }
 
 // isID reports whether name is the name of a manifest or a partial.

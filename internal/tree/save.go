@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
 	"varve"
+	"varve/internal/ahead"
 	"varve/internal/disk"
 	"varve/internal/manifest"
 	"varve/internal/parallel"
@@ -22,6 +22,7 @@ type save struct {
 	store *Store
 	ctx   context.Context
 	src   varve.Source
+	files *ahead.Source // opens the files of src
 	opts  varve.SaveOptions
 	snap  varve.Snapshot
 
@@ -33,11 +34,18 @@ type save struct {
 	copiers  sync.Pool
 	events   sync.Mutex
 	noClones atomic.Bool        // set by the first clone that the file system refuses
+	noLinks  atomic.Bool        // it has no hard links
+	doubts   sync.Once          // a hard link was refused
+	lends    bool               // some content lies in earlier snapshots, or under other names
+	places   *places            // where such content lies
+	groups   map[string]*group  // hard links that are met
 	firsts   map[string]*linked // what later hard links need of the first one
 	stale    []string           // partials that interrupted runs left
 	listed   map[string]bool    // the names of the manifests of all snapshots when the run began
 	trail    *place.Trail
-	finished []*place.Dir // directories that nothing more comes into
+	finished []ended // directories that nothing more comes into
+
+	staged *staged // of a snapshot whose files are there already
 }
 
 // Save makes a snapshot of src: everything is put into a partial directory, made durable, and only then given its name.
@@ -50,22 +58,16 @@ func (s *Store) Save(ctx context.Context, src varve.Source, opts varve.SaveOptio
 }
 
 func (s *Store) save(ctx context.Context, src varve.Source, opts varve.SaveOptions) (snap varve.Snapshot, err error) {
-	if opts.Series == "" || !utf8.ValidString(opts.Series) {
-		return snap, fmt.Errorf("%q cannot be the name of a series", opts.Series)
-	}
-	if opts.Now == nil {
-		opts.Now = time.Now
-	}
-	lease, err := s.lock(opts.Series)
+	v, err := s.newSave(ctx, opts)
 	if err != nil {
 		return snap, err
 	}
-	defer func() { err = errors.Join(err, lease.Close()) }()
-	v := &save{store: s, ctx: ctx, src: src, opts: opts, lease: lease,
-		firsts: map[string]*linked{}, trail: place.NewTrail()}
-	v.copiers.New = func() any { return place.NewCopier() }
+	defer func() { err = errors.Join(err, v.lease.Close()) }()
 	if err = v.begin(); err == nil {
-		err = v.run()
+		err = v.beginManifest()
+	}
+	if err == nil {
+		err = v.run(src)
 	}
 	if err == nil {
 		err = v.commit()
@@ -78,7 +80,25 @@ func (s *Store) save(ctx context.Context, src varve.Source, opts varve.SaveOptio
 	return v.snap, err
 }
 
-// begin finds the bases, clears away what is of no use, and makes the partial.
+// newSave takes the lease of a series and returns a save of it that was not begun. Whoever gets it closes the lease.
+func (s *Store) newSave(ctx context.Context, opts varve.SaveOptions) (*save, error) {
+	if opts.Series == "" || !utf8.ValidString(opts.Series) {
+		return nil, fmt.Errorf("%q cannot be the name of a series", opts.Series)
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	lease, err := s.lock(opts.Series)
+	if err != nil {
+		return nil, err
+	}
+	v := &save{store: s, ctx: ctx, opts: opts, lease: lease, groups: map[string]*group{},
+		firsts: map[string]*linked{}, trail: place.NewTrail()}
+	v.copiers.New = func() any { return place.NewCopier() }
+	return v, nil
+}
+
+// begin finds the bases, clears away what is of no use, and makes the directory for the files.
 func (v *save) begin() error {
 	if err := v.store.dropForgotten(); err != nil {
 		return err
@@ -97,6 +117,7 @@ func (v *save) begin() error {
 	for i := range all {
 		v.listed[all[i].ID.String()] = true
 	}
+	v.places = v.store.newPlaces()
 	if err := v.findBases(all); err != nil {
 		return err
 	}
@@ -104,9 +125,47 @@ func (v *save) begin() error {
 	if err != nil {
 		return err
 	}
-	v.entries = manifest.NewWriter(v.partial.pages)
 	v.flusher.dir = v.partial.dir
+	return v.identify()
+}
+
+// identify finds out who the process is on a far disk: whoever owns what it has just made.
+func (v *save) identify() error {
+	if !v.store.opts.Far {
+		return nil
+	}
+	info, err := v.partial.dir.Lookup(partialTree)
+	if err != nil {
+		return err
+	}
+	mine := *v.store
+	mine.opts.UID, mine.opts.GID = info.UID, info.GID
+	v.store = &mine
 	return nil
+}
+
+// beginManifest makes the manifest file, and finds out whether a store that lends has to go on doing so.
+func (v *save) beginManifest() error {
+	if err := v.partial.begin(); err != nil {
+		return err
+	}
+	v.entries = manifest.NewWriter(v.partial.pages)
+	format, err := readFormat(v.store.control)
+	if err != nil || format < formatLends {
+		return err
+	}
+	return v.doubtLinks()
+}
+
+// doubtLinks finds out, once a hard link was refused, whether the disk has none at all. It may have refused that one alone, such as one
+// of another user's file.
+func (v *save) doubtLinks() (err error) {
+	v.doubts.Do(func() {
+		var links bool
+		links, err = v.partial.links()
+		v.noLinks.Store(err == nil && !links)
+	})
+	return err
 }
 
 // describe returns the snapshot's record as far as it is known at the beginning.
@@ -126,6 +185,9 @@ func (v *save) end() error {
 	for _, b := range v.bases {
 		errs = append(errs, b.close())
 	}
+	if v.places != nil {
+		errs = append(errs, v.places.Close())
+	}
 	if v.partial != nil {
 		errs = append(errs, v.partial.Close())
 	}
@@ -143,8 +205,10 @@ func (v *save) report(e varve.Event) {
 }
 
 // run puts every entry of the source into the partial and the manifest.
-func (v *save) run() error {
+func (v *save) run(src varve.Source) error {
+	v.src, v.files = src, ahead.New(v.ctx, src, v.opts.Ahead)
 	err := parallel.Ordered(v.store.opts.Workers, func(b *batch) int { return len(b.jobs) }, v.feed, v.do, v.settle)
+	err = errors.Join(err, v.files.Close())
 	if lost := v.flusher.wait(); lost != nil {
 		err = errors.Join(err, lost, v.partial.distrust())
 	}
@@ -154,89 +218,16 @@ func (v *save) run() error {
 	return err
 }
 
-// feed reads the source and finds out, in listing order, what every entry may be linked to.
-func (v *save) feed(put func(*batch) error) error {
-	for g, err := range parallel.Groups(v.src.Entries(v.ctx)) {
-		if err != nil {
-			return err
-		}
-		b := &batch{dir: v.trail.At(g.Dir), root: g.Root, jobs: make([]job, len(g.Entries))}
-		for i := range g.Entries {
-			j, e := &b.jobs[i], &g.Entries[i]
-			j.entry = e
-			switch {
-			case e.Err != nil:
-			case e.Kind == varve.Dir:
-				j.dir = place.NewDir(e.Path)
-				v.trail.Meet(j.dir)
-			case e.SameAs == "":
-				v.seek(j)
-			}
-		}
-		if err := b.fault(g.Dir); err != nil {
-			return err
-		}
-		b.finish, v.finished = v.finished, nil
-		if err := put(b); err != nil {
-			return err
-		}
-	}
-	if v.trail.At("") == nil {
-		return errRoot
-	}
-	return nil
-}
-
-var errRoot = errors.New("source has no directory as its root")
-
-// fault says why b cannot lie in the directory dir.
-func (b *batch) fault(dir string) error {
-	switch {
-	case b.root && b.jobs[0].dir == nil:
-		return errRoot
-	case !b.root && b.dir == nil && !b.lost():
-		return fmt.Errorf("source yields entries of /%s without the directory itself", dir)
-	}
-	return nil
-}
-
-// lost reports whether nothing of b could be read. Then it may stand for a directory's listing, in the place of that, and says
-// nothing about where the sequence is.
-func (b *batch) lost() bool {
-	return !slices.ContainsFunc(b.jobs, func(j job) bool { return j.entry.Err == nil })
-}
-
-// batch is some neighbours in one directory.
-type batch struct {
-	dir    *place.Dir
-	root   bool // the one job is the root of the tree
-	jobs   []job
-	finish []*place.Dir // directories that nothing more comes into
-}
-
-// job is one entry to be put into the snapshot; once done, entry is what the manifest says of it, or has Err set.
-type job struct {
-	entry      *varve.Entry
-	dir        *place.Dir // of a directory
-	candidates []candidate
-	moved      []mention // files of the base from that have its size and time
-	from       *base
-	like       *candidate // an earlier state of the file, whose parts the copy may share
-	stored     int64      // bytes of content that were written
-	changed    bool       // it changed while it was read
-	told       int64      // bytes of content that were reported on the way
-}
-
 // do works on one batch; on any goroutine.
 func (v *save) do(stop <-chan struct{}, b *batch) error {
 	if err := v.finish(b.finish); err != nil {
 		return err
 	}
-	if b.root {
-		return v.prepareRoot(&b.jobs[0])
-	}
 	if b.lost() {
 		return nil
+	}
+	if b.root {
+		return v.prepareRoot(&b.jobs[0])
 	}
 	select {
 	case <-b.dir.Made:
@@ -249,17 +240,23 @@ func (v *save) do(stop <-chan struct{}, b *batch) error {
 		return err
 	}
 	defer dir.Done()
-	if err := v.makeDirs(at, b); err != nil {
-		return err
-	}
 	w := worker{save: v, at: at, copier: v.copiers.Get().(*place.Copier)}
 	defer v.copiers.Put(w.copier)
 	defer w.release()
+	if v.staged != nil {
+		return w.adoptAll(b)
+	}
+	if err := v.makeDirs(at, b); err != nil {
+		return err
+	}
+	w.prime(b)
 	for i := range b.jobs {
 		if err := v.ctx.Err(); err != nil {
 			return err
 		}
-		if err := w.put(&b.jobs[i]); err != nil {
+		err := w.put(stop, &b.jobs[i])
+		v.files.Drop(b.jobs[i].entry.Path)
+		if err != nil {
 			return err
 		}
 	}
@@ -275,6 +272,9 @@ func (v *save) prepareRoot(j *job) error {
 	}
 	defer root.Done()
 	defer close(j.dir.Made)
+	if v.staged != nil {
+		return v.adoptDir(at, ".", j.entry)
+	}
 	return v.prepare(at, ".", j.entry)
 }
 
@@ -294,27 +294,6 @@ func (v *save) makeDirs(at disk.FS, b *batch) error {
 			return err
 		}
 		close(d.Made)
-	}
-	return nil
-}
-
-// finish gives directories that nothing more comes into the rest of their metadata.
-func (v *save) finish(dirs []*place.Dir) error {
-	for _, d := range dirs {
-		dir := v.partial.held.At(d.Path)
-		at, err := dir.Use()
-		if err != nil {
-			return err
-		}
-		late := d.LateEntry()
-		unkept, err := place.Metadata(place.Named{Dir: at, Name: "."}, &late, d.Late.Sides)
-		if err == nil && unkept != 0 { // the manifest says otherwise already
-			err = fmt.Errorf("directory /%s: %s cannot be set", d.Path, unkept)
-		}
-		dir.Done()
-		if err = errors.Join(err, dir.Drop()); err != nil {
-			return err
-		}
 	}
 	return nil
 }

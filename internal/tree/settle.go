@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"cmp"
 	"errors"
 
 	"varve"
@@ -13,21 +14,12 @@ import (
 // writes the manifest, counts, and finds the directories that are finished.
 func (v *save) settle(b *batch) error {
 	if !b.root && !b.lost() {
-		v.finished = append(v.finished, v.trail.Enter(b.dir.Path)...)
+		v.finished = append(v.finished, v.ending(v.trail.Enter(b.dir.Path))...)
 	}
-	var at disk.FS
 	for i := range b.jobs {
 		j := &b.jobs[i]
 		if j.entry.SameAs != "" && j.entry.Err == nil {
-			if at == nil {
-				dir := v.partial.held.At(b.dir.Path)
-				var err error
-				if at, err = dir.Use(); err != nil {
-					return err
-				}
-				defer dir.Done()
-			}
-			if err := v.linkAlike(at, j); err != nil {
+			if err := v.settleLink(b, j); err != nil {
 				return err
 			}
 		}
@@ -36,6 +28,29 @@ func (v *save) settle(b *batch) error {
 		}
 	}
 	return nil
+}
+
+// settleLink deals with a hard link: where it was not made yet, it is now.
+func (v *save) settleLink(b *batch, j *job) error {
+	first, ok := v.firsts[j.entry.SameAs]
+	switch {
+	case j.linked && ok:
+		*j.entry = alike(j.entry, &first.entry)
+		return nil
+	case j.linked: // the manifest could not take the first one
+		e := alike(j.entry, &j.group.first)
+		e.SameAs, e.Marks = "", e.Marks|varve.Linked
+		*j.entry = e
+		v.firsts[j.group.first.Path] = &linked{entry: e, at: e.Path}
+		return nil
+	}
+	dir := v.partial.held.At(b.dir.Path)
+	at, err := dir.Use()
+	if err != nil {
+		return err
+	}
+	defer dir.Done()
+	return v.linkAlike(at, j)
 }
 
 // linked is what later hard links need of the first one.
@@ -58,19 +73,18 @@ func (v *save) linkAlike(at disk.FS, j *job) error {
 		}
 		return err
 	}
-	dir := v.partial.held.At(varve.Parent(first.at))
-	from, err := dir.Use()
-	if err != nil {
-		return err
+	if v.staged != nil {
+		return v.adoptAlike(at, j, first)
 	}
-	defer dir.Done()
-	name := varve.Entry{Path: first.at}
-	err = from.Link(name.Name(), at, e.Name())
+	err := v.linkTo(first, at, e.Name())
+	if isLent(&first.entry) || v.noLinks.Load() {
+		if ok, err := v.lendAlike(e, &first.entry); ok || err != nil {
+			return err
+		}
+	}
 	switch {
 	case err == nil:
-		path, marks := e.Path, e.Marks
-		*e = first.entry
-		e.Path, e.SameAs, e.Marks = path, first.entry.Path, marks
+		*e = alike(e, &first.entry)
 	case errors.Is(err, disk.ErrTooManyLinks), errors.Is(err, disk.ErrUnsupported):
 		e.SameAs = first.entry.Path
 		if err = v.alone(at, j); err != nil || e.Err != nil {
@@ -86,12 +100,33 @@ func (v *save) linkAlike(at disk.FS, j *job) error {
 	return nil
 }
 
+// linkTo links the copy of first to name in the directory at. disk.ErrUnsupported where there is none, or the disk has no links.
+func (v *save) linkTo(first *linked, at disk.FS, name string) error {
+	if isLent(&first.entry) || v.noLinks.Load() {
+		return disk.ErrUnsupported
+	}
+	dir := v.partial.held.At(varve.Parent(first.at))
+	from, err := dir.Use()
+	if err != nil {
+		return err
+	}
+	defer dir.Done()
+	err = from.Link(nameOf(first.at), at, name)
+	if errors.Is(err, disk.ErrUnsupported) {
+		err = cmp.Or(v.doubtLinks(), err)
+	}
+	return err
+}
+
 // alone puts one job by itself.
 func (v *save) alone(at disk.FS, j *job) error {
 	w := worker{save: v, at: at, copier: v.copiers.Get().(*place.Copier)}
 	defer v.copiers.Put(w.copier)
 	defer w.release()
-	if j.entry.Kind == varve.Regular {
+	switch {
+	case v.staged != nil:
+		return w.adopt(j)
+	case j.entry.Kind == varve.Regular:
 		return w.copy(j)
 	}
 	return w.special(j)
@@ -104,7 +139,6 @@ func (v *save) record(j *job) error {
 		v.miss(e)
 		return nil
 	}
-	e.Chunks, e.Depth = nil, 0 // they say where a vault has the content
 	if err := v.entries.Add(e); errors.Is(err, manifest.ErrEntry) && e.Kind != varve.Dir {
 		e.Err = err
 		v.miss(e)
@@ -112,18 +146,24 @@ func (v *save) record(j *job) error {
 	} else if err != nil {
 		return err
 	}
+	v.lends = v.lends || isLent(e)
 	if e.Marks&varve.Linked != 0 && e.SameAs == "" {
 		v.firsts[e.Path] = &linked{entry: *e, at: e.Path}
 	}
 	v.snap.Count(e, j.stored, j.changed)
+	if v.staged != nil && e.Path != "" {
+		v.staged.inside[e.Parent()]++
+	}
 	if e.Kind == varve.Dir {
-		v.store.late(j.dir, e)
+		if v.staged == nil {
+			v.store.late(j.dir, e)
+		}
 		v.trail.Add(j.dir)
 	}
 	if j.changed {
 		v.report(varve.Event{Kind: varve.Changed, Path: e.Path})
 	}
-	if aspect := e.Unkept &^ varve.Flags; aspect != 0 { // flags are never set on copies
+	if aspect := e.Unkept &^ varve.Flags; aspect != 0 && !isLent(e) { // flags are never set on copies
 		v.report(varve.Event{Kind: varve.Unkept, Path: e.Path, Aspect: aspect})
 	}
 	v.report(varve.Event{Kind: varve.Done, Path: e.Path, Bytes: max(e.Size-j.told, 0), Stored: j.stored > 0})
@@ -132,6 +172,9 @@ func (v *save) record(j *job) error {
 
 // takeBack removes an object that the manifest cannot hold.
 func (v *save) takeBack(e *varve.Entry) error {
+	if isLent(e) {
+		return nil
+	}
 	dir := v.partial.held.At(e.Parent())
 	at, err := dir.Use()
 	if err != nil {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io/fs"
 	"slices"
-	"strings"
 	"sync"
 
 	"varve"
@@ -18,7 +18,7 @@ import (
 // Verify compares every file of the snapshots with their manifests: that it is there, its metadata as far as the store holds it,
 // its content against its digest, and that nothing else lies between. A file that several snapshots share is read once.
 func (s *Store) Verify(ctx context.Context, opts varve.VerifyOptions) (varve.VerifyReport, error) {
-	c := &check{store: s, ctx: ctx, opts: opts, seen: map[uint64]uint64{}, bad: map[uint64]error{}}
+	c := &check{store: s, ctx: ctx, opts: opts, seed: maphash.MakeSeed(), seen: map[uint64]uint64{}, bad: map[uint64]error{}}
 	c.copiers.New = func() any { return place.NewCopier() }
 	if err := c.run(); err != nil {
 		return c.report, fmt.Errorf("verify: %w", err)
@@ -33,13 +33,21 @@ type check struct {
 	opts    varve.VerifyOptions
 	copiers sync.Pool
 
+	lends bool // content may lie in other snapshots
+	seed  maphash.Seed
+
 	mu     sync.Mutex
 	report varve.VerifyReport
-	bad    map[uint64]error  // inodes read that have several names, and what is wrong with them
-	seen   map[uint64]uint64 // inodes read that have several names, and the beginning of the digest they were held against
+	bad    map[uint64]error  // files read that may be met again, by inode or place, and what is wrong with them
+	seen   map[uint64]uint64 // the same files, and the beginning of the digest they were held against
 }
 
 func (c *check) run() error {
+	format, err := readFormat(c.store.control)
+	if err != nil {
+		return err
+	}
+	c.lends = format >= formatLends
 	all, err := c.store.Snapshots(c.ctx)
 	if errors.Is(err, varve.ErrDamaged) {
 		c.damage("", err)
@@ -65,70 +73,6 @@ func (c *check) run() error {
 		c.report.Snapshots++
 	}
 	return nil
-}
-
-// orphans finds directories in the place of snapshots that no manifest names.
-func (c *check) orphans(all []varve.Snapshot) error {
-	var strays []string
-	err := c.store.within(locksDir, func(dir disk.FS) error {
-		series, err := dir.Names()
-		for _, n := range series {
-			if err == nil {
-				err = c.strays(n.Name, all, &strays)
-			}
-		}
-		return err
-	})
-	if err != nil || len(strays) == 0 {
-		return err
-	}
-	all, err = c.store.Snapshots(c.ctx) // what was published meanwhile
-	if err != nil && !errors.Is(err, varve.ErrDamaged) {
-		return err
-	}
-	for _, at := range strays {
-		if !slices.ContainsFunc(all, func(s varve.Snapshot) bool { return s.Location == at }) {
-			c.damage(at, fmt.Errorf("directory without a manifest that can be read: %w", varve.ErrDamaged))
-		}
-	}
-	return nil
-}
-
-// strays adds the directories in that of a series that are none of the snapshots.
-func (c *check) strays(series string, all []varve.Snapshot, strays *[]string) error {
-	dir, err := c.store.root.OpenDir(series)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, disk.ErrKind) || errors.Is(err, disk.ErrName) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	names, err := dir.Names()
-	for _, n := range names {
-		at := series + "/" + n.Name
-		if slices.ContainsFunc(all, func(s varve.Snapshot) bool { return s.Location == at }) {
-			continue
-		}
-		info, lookErr := dir.Lookup(n.Name)
-		if lookErr == nil && info.Kind == varve.Dir {
-			*strays = append(*strays, at)
-		}
-		err = errors.Join(err, gone(lookErr))
-	}
-	return errors.Join(err, dir.Close())
-}
-
-// underWay reports whether the snapshot with this ID is being made or removed.
-func (s *Store) underWay(id string) bool {
-	found := false
-	for _, where := range [...]string{partialDir, trashDir} {
-		_ = s.within(where, func(dir disk.FS) error {
-			names, err := dir.Names()
-			found = found || slices.ContainsFunc(names, func(n disk.Name) bool { return strings.HasPrefix(n.Name, id) })
-			return err
-		})
-	}
-	return found
 }
 
 // damage counts and tells one finding.
@@ -181,10 +125,10 @@ func (p *pass) damage(path string, format string, args ...any) {
 
 // feed forms batches of the manifest's entries.
 func (p *pass) feed(put func(*checkBatch) error) error {
-	var names []string
+	names := []string{}
 	var before *checkBatch
 	unlisted := map[string]bool{} // directories whose listing did not come yet
-	for g, err := range parallel.Groups(p.view.Entries(p.check.ctx)) {
+	for g, err := range parallel.Groups(p.view.manifest.entries(p.check.ctx), p.check.store.group()) {
 		if p.check.ctx.Err() != nil {
 			return p.check.ctx.Err()
 		}
@@ -204,7 +148,7 @@ func (p *pass) feed(put func(*checkBatch) error) error {
 		delete(unlisted, g.Dir)
 		if before != nil {
 			if before.Dir != g.Dir {
-				before.names, names = names, nil
+				before.names, names = names, []string{}
 			}
 			if err := put(before); err != nil {
 				return err
@@ -212,7 +156,9 @@ func (p *pass) feed(put func(*checkBatch) error) error {
 		}
 		before = &checkBatch{Group: g}
 		for i := range g.Entries {
-			names = append(names, g.Entries[i].Name())
+			if !isLent(&g.Entries[i]) {
+				names = append(names, g.Entries[i].Name())
+			}
 		}
 	}
 	if before != nil {
@@ -261,14 +207,18 @@ func (p *pass) do(_ <-chan struct{}, b *checkBatch) error {
 		return nil
 	}
 	defer dir.Done()
+	if b.names != nil { // first, since a far disk that listed a directory knows what lies there
+		p.strangers(at, b)
+	}
 	for i := range b.Entries {
 		if err := p.check.ctx.Err(); err != nil {
 			return err
 		}
-		p.entry(at, &b.Entries[i])
-	}
-	if b.names != nil {
-		p.strangers(at, b)
+		if e := &b.Entries[i]; isLent(e) {
+			p.lent(e)
+		} else {
+			p.entry(at, e)
+		}
 	}
 	return nil
 }
@@ -312,7 +262,27 @@ func (p *pass) entry(at disk.FS, e *varve.Entry) {
 	if e.SameAs != "" && e.Unkept&varve.HardLink == 0 {
 		p.alike(&info, e)
 	}
-	p.content(at, &info, e)
+	p.content(&stored{at, e.Name(), &info, p.key(&info, e)}, e)
+}
+
+// lent checks an entry whose content lies elsewhere.
+func (p *pass) lent(e *varve.Entry) {
+	l, err := loanOf(e)
+	if err == nil {
+		err = p.view.places.use(l, func(at disk.FS, name string) error {
+			info, err := at.Lookup(name)
+			if err == nil {
+				err = holds(&info, e)
+			}
+			if err == nil {
+				p.content(&stored{at, name, &info, p.check.place(l)}, e)
+			}
+			return err
+		})
+	}
+	if err != nil {
+		p.damage(e.Path, "content in snapshot %s: %v", l.from.Short(), err)
+	}
 }
 
 // alike checks that e is a hard link to what the manifest says.

@@ -3,6 +3,7 @@ package tree
 import (
 	"encoding/binary"
 	"errors"
+	"hash/maphash"
 	"io"
 	"slices"
 
@@ -11,20 +12,44 @@ import (
 	"varve/internal/place"
 )
 
-// content checks a regular file against its digest. An inode with several names is read once; what is wrong with it is told for
-// each.
-func (p *pass) content(at disk.FS, info *disk.Info, e *varve.Entry) {
+// stored is a file of the store.
+type stored struct {
+	at   disk.FS
+	name string
+	info *disk.Info
+	key  uint64 // by which it is known when it is met again; 0 where it is not
+}
+
+// key returns what the file that e has for itself is known by: its inode where it has several names.
+func (p *pass) key(info *disk.Info, e *varve.Entry) uint64 {
+	switch {
+	case e.Kind != varve.Regular:
+		return 0
+	case info.Links > 1:
+		return info.Stamp.Ino
+	case p.check.lends:
+		return p.check.place(loan{p.view.manifest.snap.ID, e.Path})
+	}
+	return 0
+}
+
+// place returns what the file that l names is known by.
+func (c *check) place(l loan) uint64 { return maphash.String(c.seed, string(l.from[:])+l.path) }
+
+// content checks a regular file against its digest. One that is met several times is read once; what is wrong with it is told each
+// time.
+func (p *pass) content(f *stored, e *varve.Entry) {
 	c := p.check
-	ino, digest := info.Stamp.Ino, binary.LittleEndian.Uint64(e.Digest[:])
+	digest := binary.LittleEndian.Uint64(e.Digest[:])
 	c.mu.Lock()
 	if e.Kind != varve.Dir {
 		c.report.Files++
 	}
-	before, seen := c.seen[ino]
-	if e.Kind == varve.Regular && !seen && info.Links > 1 {
-		c.seen[ino] = digest
+	before, seen := c.seen[f.key]
+	if !seen && f.key != 0 {
+		c.seen[f.key] = digest
 	}
-	bad := c.bad[ino]
+	bad := c.bad[f.key]
 	c.mu.Unlock()
 	n := int64(0)
 	switch {
@@ -33,9 +58,11 @@ func (p *pass) content(at disk.FS, info *disk.Info, e *varve.Entry) {
 		p.damage(e.Path, "%w", bad)
 	case !seen || before != digest:
 		var err error
-		if n, err = p.read(at, e); err != nil {
+		if n, err = p.read(f, e); err != nil {
 			c.mu.Lock()
-			c.bad[ino] = err
+			if f.key != 0 {
+				c.bad[f.key] = err
+			}
 			c.mu.Unlock()
 			p.damage(e.Path, "%w", err)
 		}
@@ -54,8 +81,8 @@ var (
 )
 
 // read reads a file and returns how many bytes it had, and what is wrong with it.
-func (p *pass) read(at disk.FS, e *varve.Entry) (int64, error) {
-	r, err := at.Open(e.Name())
+func (p *pass) read(f *stored, e *varve.Entry) (int64, error) {
+	r, err := f.at.Open(f.name)
 	if err != nil {
 		return 0, err
 	}

@@ -18,17 +18,16 @@ type view struct {
 	store    *Store
 	manifest *openedManifest
 	held     *disk.Held
+	places   *places
 }
 
 var _ varve.View = (*view)(nil)
 
 func (v *view) Entries(ctx context.Context) iter.Seq2[varve.Entry, error] {
 	return func(yield func(varve.Entry, error) bool) {
-		for e, err := range v.manifest.reader.Entries() {
-			if err == nil {
-				err = ctx.Err()
-			}
-			if !yield(e, err) || err != nil {
+		for e, err := range v.manifest.entries(ctx) {
+			e.Chunks = nil // it says where content lies that is lent, which Open finds out
+			if !yield(e, err) {
 				return
 			}
 		}
@@ -36,25 +35,65 @@ func (v *view) Entries(ctx context.Context) iter.Seq2[varve.Entry, error] {
 }
 
 func (v *view) ReadDir(_ context.Context, path string) ([]varve.Entry, error) {
-	return v.manifest.reader.ReadDir(path)
+	list, err := v.manifest.reader.ReadDir(path)
+	for i := range list {
+		list[i].Chunks = nil
+	}
+	return list, err
 }
 
-func (v *view) Close() error { return errors.Join(v.held.Close(), v.manifest.Close()) }
+func (v *view) Close() error {
+	return errors.Join(v.held.Close(), v.places.Close(), v.manifest.Close())
+}
 
 // Open opens the store's copy of e. Whatever is wrong with it concerns this one file, unless the whole snapshot was forgotten
 // meanwhile: then the error matches varve.ErrNoSnapshot.
 func (v *view) Open(_ context.Context, e varve.Entry) (varve.File, error) {
-	dir := v.held.At(e.Parent())
-	at, err := dir.Use()
-	if err != nil {
-		return nil, v.unreadable(&e, err)
-	}
-	defer dir.Done()
-	r, err := at.Open(e.Name())
+	r, err := v.open(&e)
 	if err != nil {
 		return nil, v.unreadable(&e, err)
 	}
 	return &storedFile{entry: e, r: r, stream: place.NewStream(r, &e)}, nil
+}
+
+// open opens the file that has the content of e, wherever that is.
+func (v *view) open(e *varve.Entry) (r disk.Reader, err error) {
+	if isLent(e) {
+		return v.openLent(e.Path)
+	}
+	dir := v.held.At(e.Parent())
+	at, err := dir.Use()
+	if err == nil {
+		defer dir.Done()
+		r, err = at.Open(e.Name())
+	}
+	if errors.Is(err, fs.ErrNotExist) { // who handed e on may have dropped what it says about that
+		if lent, none := v.openLent(e.Path); none == nil {
+			return lent, nil
+		}
+	}
+	return r, err
+}
+
+// openLent opens the content of the entry at path, which is lent.
+func (v *view) openLent(path string) (r disk.Reader, err error) {
+	c := v.manifest.reader.Cursor()
+	if err := c.Seek(path); err != nil {
+		return nil, err
+	}
+	e, err := c.Next()
+	if err != nil || e.Path != path || !isLent(e) {
+		return nil, errors.Join(err, fs.ErrNotExist)
+	}
+	l, err := loanOf(e)
+	if err != nil {
+		return nil, err
+	}
+	err = v.places.use(l, func(at disk.FS, name string) (err error) {
+		r, err = at.Open(name)
+		return err
+	})
+	return r, err
 }
 
 func (v *view) unreadable(e *varve.Entry, err error) error {

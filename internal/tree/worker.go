@@ -1,9 +1,6 @@
 package tree
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
 	"iter"
 	"slices"
 
@@ -31,15 +28,23 @@ func (w *worker) release() {
 }
 
 // put deals with one job. What concerns the entry alone is set as its Err; an error returned ends the run.
-func (w *worker) put(j *job) error {
+func (w *worker) put(stop <-chan struct{}, j *job) (err error) {
 	e := j.entry
 	switch {
-	case e.Err != nil || e.SameAs != "" || e.Kind == varve.Dir:
+	case e.Err != nil || e.Kind == varve.Dir:
 		return nil
+	case e.SameAs != "":
+		return w.follow(stop, j)
 	case e.Kind == varve.Regular:
-		return w.regular(j)
+		err = w.regular(j)
+	default:
+		err = w.special(j)
 	}
-	return w.special(j)
+	if err == nil && j.group != nil {
+		j.group.first = *e
+		close(j.group.ready)
+	}
+	return err
 }
 
 // prepare gives the new directory name what of its metadata does not depend on what comes into it; late has the rest. The time, and
@@ -75,6 +80,9 @@ func (s *Store) late(d *place.Dir, e *varve.Entry) {
 func (w *worker) special(j *job) error {
 	e := j.entry
 	for i := range j.candidates {
+		if w.save.noLinks.Load() {
+			break
+		}
 		if ok, err := w.link(&j.candidates[i], e); ok || err != nil {
 			return err
 		}
@@ -105,7 +113,7 @@ func (w *worker) regular(j *job) error {
 	for i := range j.candidates {
 		c := &j.candidates[i]
 		if c.proven {
-			if ok, err := w.link(c, j.entry); ok || err != nil {
+			if ok, err := w.reuse(c, j.entry); ok || err != nil {
 				return err
 			}
 		}
@@ -118,101 +126,10 @@ func (w *worker) regular(j *job) error {
 	return w.copy(j)
 }
 
-// link makes the file of a base that c names the copy of e, and reports whether it could.
-func (w *worker) link(c *candidate, e *varve.Entry) (bool, error) {
-	o := &c.entry
-	at, err := w.baseDir(c.base, o.Parent())
-	if err != nil {
-		return false, nil // it was forgotten meanwhile, or is damaged, which Verify tells
-	}
-	if ok, err := w.usable(at, c); !ok {
-		if err != nil {
-			w.save.report(varve.Event{Kind: varve.Damage, Path: o.Path, Err: err})
-		}
-		return false, nil
-	}
-	if !c.base.claim(c.pos) {
-		return false, nil
-	}
-	err = at.Link(o.Name(), w.at, e.Name())
-	if err != nil {
-		c.base.unclaim(c.pos)
-	}
-	switch {
-	case err == nil:
-	case errors.Is(err, disk.ErrTooManyLinks), errors.Is(err, disk.ErrUnsupported), errors.Is(err, disk.ErrCrossDevice),
-		errors.Is(err, fs.ErrNotExist):
-		return false, nil
-	default:
-		return false, err
-	}
-	e.Digest, e.Holes, e.Flags, e.Unkept = o.Digest, o.Holes, o.Flags, o.Unkept
-	return true, nil
-}
-
-// baseDir returns a directory of a base, opened, until the next call.
-func (w *worker) baseDir(b *base, path string) (disk.FS, error) {
-	dir := b.held.At(path)
-	if dir == w.near {
-		return w.nearFS, nil
-	}
-	w.release()
-	at, err := dir.Use()
-	if err != nil {
-		return nil, err
-	}
-	w.near, w.nearFS = dir, at
-	return at, nil
-}
-
-// usable reports whether the file that c names is what the base's manifest says; an error says in what way it is not.
-func (w *worker) usable(at disk.FS, c *candidate) (bool, error) {
-	o := &c.entry
-	info, err := at.Lookup(o.Name())
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	if fault := w.save.store.fault(&info, o); fault != "" {
-		if !c.base.published {
-			return false, nil
-		}
-		return false, fmt.Errorf("copy in an earlier snapshot was altered: %s: %w", fault, varve.ErrDamaged)
-	}
-	if !c.base.unproven {
-		return true, nil
-	}
-	ok, err := w.proves(at, o)
-	if err == nil && !ok && c.base.published {
-		err = fmt.Errorf("copy in an earlier snapshot was altered: content or attributes differ: %w", varve.ErrDamaged)
-	}
-	return ok, err
-}
-
-// proves reads a file that nothing vouches for and reports whether it is what its manifest says.
-func (w *worker) proves(at disk.FS, o *varve.Entry) (bool, error) {
-	xattrs, err := at.Xattrs(o.Name())
-	if err != nil || o.Unkept&varve.Xattrs == 0 && !slices.Equal(place.WithoutImposed(xattrs, o.Xattrs), o.Xattrs) {
-		return false, nil
-	}
-	if o.Kind != varve.Regular {
-		return true, nil
-	}
-	f, err := at.Open(o.Name())
-	if err != nil {
-		return false, nil
-	}
-	defer f.Close()
-	sum, n, err := w.copier.Sum(place.NewStream(f, o))
-	return err == nil && sum == o.Digest && n == place.StreamLen(o), nil
-}
-
 // compared reads the source's file and links to the candidate that has the same content, and reports whether there was one.
 func (w *worker) compared(j *job) (bool, error) {
 	e := j.entry
-	f, err := w.save.src.Open(w.save.ctx, *e)
+	f, err := w.save.files.Open(w.save.ctx, *e)
 	if err != nil {
 		return false, nil // the copy that follows says why
 	}
@@ -234,7 +151,7 @@ func (w *worker) compared(j *job) (bool, error) {
 		if c.entry.Digest != sum || !slices.Equal(c.entry.Holes, now.Holes) || now.Flags != c.entry.Flags {
 			continue
 		}
-		if ok, err := w.link(&c, e); ok || err != nil {
+		if ok, err := w.reuse(&c, e); ok || err != nil {
 			e.Stamp = stamp
 			return ok, err
 		}
