@@ -153,19 +153,20 @@ func (c *collection) open() {
 
 // bury deletes the records of forgotten snapshots, and their seals before them. The tombs stay: a delayed put may bring a record back.
 func (c *collection) bury(ctx context.Context) error {
-	for _, s := range c.snaps {
-		if !c.graves[s.Name] {
-			continue
-		}
-		for _, seal := range s.Seals {
+	open := slices.DeleteFunc(slices.Clone(c.snaps), func(s Snap) bool { return !c.graves[s.Name] })
+	var count atomic.Int64
+	err := c.each(len(open), func(i int) error {
+		for _, seal := range open[i].Seals {
 			if err := c.remove(ctx, seal.Name); err != nil {
 				return err
 			}
 		}
-		if err := c.remove(ctx, s.Name); err != nil {
-			return err
+		err := c.remove(ctx, open[i].Name)
+		if err == nil {
+			count.Add(1)
 		}
-		c.report.Buried++
-	}
-	return nil
+		return err
+	})
+	c.report.Buried = int(count.Load())
+	return err
 }

@@ -24,7 +24,7 @@ const (
 type Put func(ctx context.Context, p table.Pack, data []byte) error
 
 // Builder fills packs with blobs. Several goroutines may use it. Its memory is at most table.MaxPack for each of two packs being
-// filled, and for each being put; no more are begun while so many are put that this makes three.
+// filled, and for each being put; no more are begun while so many are put that this makes Writer.Puts more than two, or three.
 type Builder struct {
 	writer  *Writer
 	session []byte
@@ -36,6 +36,7 @@ type Builder struct {
 	used   int      // buffers that are not spare
 	freed  sync.Cond
 	failed error
+	puts   sync.WaitGroup // those under way on goroutines of their own
 }
 
 // NewBuilder returns a builder that gives finished packs to put.
@@ -45,8 +46,8 @@ func (w *Writer) NewBuilder(put Put) *Builder {
 	return b
 }
 
-// Add copies s into a pack, and puts the packs that are full then before it returns. Once an error was returned, all calls fail: what
-// was added before may be lost. That a pack was put is known from the put function alone.
+// Add copies s into a pack, and puts the packs that are full then: before it returns, or with Writer.Puts meanwhile. Once a put failed,
+// all calls fail: what was added before may be lost. That a pack was put is known from the put function alone.
 func (b *Builder) Add(ctx context.Context, s Sealed) error {
 	if err := check(&s); err != nil {
 		return err
@@ -59,17 +60,25 @@ func (b *Builder) Add(ctx context.Context, s Sealed) error {
 	}
 }
 
-// Finish puts the packs that are not full. It is called after all calls of Add have returned; then more may be added.
+// Finish puts the packs that are not full, and waits for all puts. It is called after all calls of Add have returned; then more may be
+// added.
 func (b *Builder) Finish(ctx context.Context) error {
 	b.mu.Lock()
-	rest, err := b.open, b.failed
+	rest := b.open
 	b.open = nil
 	b.mu.Unlock()
-	if err != nil {
-		return err
+	err := b.putAll(ctx, rest, true)
+	b.Wait()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err == nil {
+		err = b.failed
 	}
-	return b.putAll(ctx, rest, true)
+	return err
 }
+
+// Wait returns once no put is under way any more. It is for who gives up, after all calls of Add have returned; Finish does it too.
+func (b *Builder) Wait() { b.puts.Wait() }
 
 // check says what is wrong with s that would not show before its pack is finished.
 func check(s *Sealed) error {
@@ -93,7 +102,7 @@ func (b *Builder) place(s *Sealed) (full []*filling, placed bool, err error) {
 			return nil, false, b.failed
 		case len(b.open) == openPacks:
 			return []*filling{b.close(b.fullest())}, false, nil
-		case b.used <= openPacks:
+		case b.used < openPacks+max(b.writer.Puts, 1):
 			b.open = append(b.open, newFilling(b.buffer(), b.session))
 			if b.best(s) < 0 {
 				return nil, false, fmt.Errorf("pack blob %s: does not fit an empty pack", s.Blob.ID)
@@ -154,28 +163,39 @@ func (b *Builder) buffer() []byte {
 	return buf
 }
 
-// putAll finishes and puts packs, and takes their buffers back. The first error is that of the builder from then on.
+// putAll finishes packs and puts them, or with Writer.Puts begins to.
 func (b *Builder) putAll(ctx context.Context, packs []*filling, last bool) error {
-	var err error
+	var first error
 	for _, f := range packs {
-		if err == nil {
-			err = b.putOne(ctx, f, last)
+		if b.writer.Puts > 0 {
+			b.puts.Go(func() { _ = b.putOne(ctx, f, last) }) // the builder has failed then
+		} else if err := b.putOne(ctx, f, last); first == nil {
+			first = err
 		}
+	}
+	return first
+}
+
+// putOne finishes and puts a pack, and takes its buffer back. The first error is that of the builder from then on.
+func (b *Builder) putOne(ctx context.Context, f *filling, last bool) error {
+	b.mu.Lock()
+	err := b.failed
+	b.mu.Unlock()
+	if err == nil {
+		err = b.finish(ctx, f, last)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, f := range packs {
-		b.spare = append(b.spare, f.data[:0])
-		b.used--
-	}
+	b.spare = append(b.spare, f.data[:0])
+	b.used--
 	b.freed.Broadcast()
-	if err != nil && b.failed == nil {
+	if b.failed == nil {
 		b.failed = err
 	}
 	return err
 }
 
-func (b *Builder) putOne(ctx context.Context, f *filling, last bool) error {
+func (b *Builder) finish(ctx context.Context, f *filling, last bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}

@@ -42,16 +42,15 @@ func SealedIn(p *table.Pack, i int, data []byte) (Sealed, error) {
 	return Sealed{Data: data, Blob: b, Session: p.Sessions[b.Session], Domain: p.Domains[b.Domain]}, nil
 }
 
-// Bundle collects chunks of one class group, and seals them into a blob. Its buffers are used again and again. One goroutine at a
-// time may use it.
+// Bundle collects chunks of one class group, and seals them into a blob. Its buffers are used again and again, those for sealing by all
+// bundles of a writer in turn. One goroutine at a time may use it.
 type Bundle struct {
 	writer  *Writer
 	session []byte
 	group   table.Group
 	plain   []byte
 	chunks  []table.Chunk
-	packed  []byte // compressed
-	sealed  []byte
+	sealed  *[]byte // of the last Seal, lent by the writer; nil where it was given back
 }
 
 // NewBundle returns an empty bundle for chunks of a class group.
@@ -89,6 +88,7 @@ func (b *Bundle) Add(id varve.ChunkID, class table.Class, data []byte) error {
 	case class > table.Page || class.Group() != b.group:
 		return fmt.Errorf("bundle chunk %s: no place for class %d", id, class)
 	}
+	b.giveBack()
 	if room := b.Room(len(data)); &room[0] != &data[0] {
 		copy(room, data)
 	}
@@ -98,14 +98,28 @@ func (b *Bundle) Add(id varve.ChunkID, class table.Class, data []byte) error {
 }
 
 // Reset makes the bundle empty.
-func (b *Bundle) Reset() { b.plain, b.chunks = b.plain[:0], b.chunks[:0] }
+func (b *Bundle) Reset() {
+	b.giveBack()
+	b.plain, b.chunks = b.plain[:0], b.chunks[:0]
+}
+
+// giveBack lets others use the buffer of what was sealed.
+func (b *Bundle) giveBack() {
+	if b.sealed != nil {
+		b.writer.scratch.put(b.sealed)
+		b.sealed = nil
+	}
+}
 
 // Seal compresses and seals what the bundle holds, which must be something, and leaves it there. The result is valid until the next
 // call of Add, Seal or Reset.
 func (b *Bundle) Seal() Sealed {
-	b.packed = slices.Grow(b.packed[:0], len(b.plain)+frameSpare) // also where compression makes it longer, before it is given up
-	codec, packed := b.writer.Compressor.Compress(b.packed, b.plain)
-	b.packed = packed
+	b.giveBack()
+	buf := b.writer.scratch.get()
+	defer b.writer.scratch.put(buf)
+	*buf = slices.Grow((*buf)[:0], len(b.plain)+frameSpare) // also where compression makes it longer, before it is given up
+	codec, packed := b.writer.Compressor.Compress(*buf, b.plain)
+	*buf = packed
 	blob := table.Blob{
 		Group: b.group, Codec: table.Codec(codec), Sealed: uint32(len(packed) + seal.Overhead), Plain: uint32(len(b.plain)),
 		Chunks: b.chunks,
@@ -115,6 +129,7 @@ func (b *Bundle) Seal() Sealed {
 	if b.group == table.StructureGroup {
 		secret = b.writer.Session.Structure
 	}
-	b.sealed = seal.Seal(b.sealed[:0], secret, b.writer.scope(kindOf(b.group), blob.ID[:]), packed)
-	return Sealed{Data: b.sealed, Blob: blob, Session: b.session, Domain: b.writer.Domain}
+	b.sealed = b.writer.scratch.get()
+	*b.sealed = seal.Seal((*b.sealed)[:0], secret, b.writer.scope(kindOf(b.group), blob.ID[:]), packed)
+	return Sealed{Data: *b.sealed, Blob: blob, Session: b.session, Domain: b.writer.Domain}
 }

@@ -16,7 +16,7 @@ import (
 	"varve/internal/table"
 )
 
-// Writer is what writes packs in one run. All fields are required; they are not changed once the first Bundle or Builder is made.
+// Writer is what writes packs in one run. All fields but Puts are required; they are not changed once the first Bundle or Builder is made.
 type Writer struct {
 	Vault   seal.VaultID
 	Session *seal.Session
@@ -25,6 +25,10 @@ type Writer struct {
 	// Domain is that of the chunks of bundles: the client's.
 	Domain     table.Domain
 	Compressor *seal.Compressor
+	// Puts is how many packs a Builder puts at once, beside those who fill others. With 0 whoever has filled a pack puts it.
+	Puts int
+
+	scratch buffers // for what is sealed
 }
 
 // scope returns the scope of a message in the vault.

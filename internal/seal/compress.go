@@ -18,6 +18,14 @@ const (
 	Zstd Codec = 1
 )
 
+const (
+	// reach is how far back the encoder looks for what comes again, in bytes: most blobs are no longer than that. It keeps a copy of
+	// twice as much, which should stay in the processor's cache.
+	reach = 1 << 20
+	// spare is how many bytes the decoder needs behind what it decodes to write more than it has to, which is faster.
+	spare = 64
+)
+
 // Compressor compresses and decompresses. The zero value is ready; it may be used by several goroutines, and must not be copied.
 // It keeps an encoder, a decoder and a buffer for every goroutine that uses it at the same time.
 type Compressor struct {
@@ -42,7 +50,7 @@ func (c *Compressor) encode(dst, plaintext []byte) []byte {
 	if e == nil {
 		// One segment saves the encoder a seventh of the time, and the decoder as much.
 		e = must(zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest),
-			zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true)))
+			zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true), zstd.WithWindowSize(reach)))
 	}
 	defer c.encoders.Put(e)
 	out := e.EncodeAll(plaintext, dst)
@@ -59,7 +67,7 @@ func (c *Compressor) yields(frame, plaintext []byte) bool {
 		buf = new([]byte)
 	}
 	defer c.scratch.Put(buf)
-	*buf = slices.Grow((*buf)[:0], len(plaintext))
+	*buf = slices.Grow((*buf)[:0], len(plaintext)+spare)
 	again, err := c.Decompress((*buf)[:0], Zstd, frame, len(plaintext))
 	return err == nil && bytes.Equal(again, plaintext)
 }
@@ -82,8 +90,8 @@ func (c *Compressor) Decompress(dst []byte, codec Codec, data []byte, plainLen i
 	}
 	defer c.decoders.Put(d)
 	start := len(dst)
-	dst = slices.Grow(dst, plainLen)
-	out, err := d.DecodeAll(data, dst[:start:start+plainLen])
+	dst = slices.Grow(dst, plainLen+spare)
+	out, err := d.DecodeAll(data, dst[:start:start+plainLen+spare])
 	if err != nil {
 		return nil, damaged("decompress: " + err.Error())
 	}

@@ -63,6 +63,28 @@ func (c *blobCache) get(ctx context.Context, key blobKey, open func() ([]byte, e
 	}
 }
 
+// clear forgets every blob that is at hand.
+func (c *blobCache) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for at := c.recent.Back(); at != nil; {
+		before := at.Prev()
+		c.drop(at)
+		at = before
+	}
+}
+
+// drop forgets a blob, unless it is being opened; c.mu is held.
+func (c *blobCache) drop(at *list.Element) {
+	b := at.Value.(*cachedBlob)
+	if !b.kept {
+		return
+	}
+	c.size -= len(b.data)
+	c.recent.Remove(at)
+	delete(c.blobs, b.key)
+}
+
 // opened makes b known to those who wait for it, and makes room.
 func (c *blobCache) opened(b *cachedBlob) {
 	c.mu.Lock()
@@ -76,12 +98,9 @@ func (c *blobCache) opened(b *cachedBlob) {
 	c.size += len(b.data)
 	b.kept = true
 	for at := c.recent.Back(); at != nil && c.size > c.limit; {
-		old := at.Value.(*cachedBlob)
 		before := at.Prev()
-		if old != b && old.kept {
-			c.size -= len(old.data)
-			c.recent.Remove(at)
-			delete(c.blobs, old.key)
+		if at.Value.(*cachedBlob) != b {
+			c.drop(at)
 		}
 		at = before
 	}

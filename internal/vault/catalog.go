@@ -40,6 +40,13 @@ func (c *catalog) keep(name string, p parsed) {
 	c.objects[name] = p
 }
 
+// clear forgets everything.
+func (c *catalog) clear() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.objects = nil
+}
+
 // read reads all records and holds them against what was seen earlier.
 func (c *catalog) read(ctx context.Context) (*records, error) {
 	r, err := c.store.readRecords(ctx)

@@ -106,8 +106,16 @@ func (c *chunks) readAt(ctx context.Context, id varve.ChunkID, at *index.Place) 
 
 // openBlob reads and opens the blob that a chunk is in.
 func (s *Store) openBlob(ctx context.Context, at *index.Place) ([]byte, error) {
+	plain, err := s.openBlobFrom(ctx, s.nearFor(at), at)
+	if errors.Is(err, varve.ErrDamaged) && s.unkeep(at) { // it may be what is kept
+		plain, err = s.openBlobFrom(ctx, s.backend, at)
+	}
+	return plain, err
+}
+
+func (s *Store) openBlobFrom(ctx context.Context, storage varve.Backend, at *index.Place) ([]byte, error) {
 	name := backend.Data.Name(at.Pack)
-	sealed, err := backend.Range(ctx, s.backend, name, int64(at.Off), int64(at.Sealed))
+	sealed, err := backend.Range(ctx, storage, name, int64(at.Off), int64(at.Sealed))
 	if err != nil {
 		return nil, err
 	}

@@ -56,7 +56,7 @@ func (v *save) commit(r *records) (varve.Snapshot, error) {
 // stillKnown returns an error where the client was removed meanwhile: its snapshot does not count then.
 func (s *Store) stillKnown(ctx context.Context) error {
 	k := newKeyring(s.keys.vault, s.keys.publics[0])
-	if _, err := k.load(ctx, s.backend, func(string, error) {}); err != nil {
+	if _, err := k.load(ctx, s.near(), s.opts.requests(), func(string, error) {}); err != nil {
 		return err
 	}
 	if k.removed[s.keys.own.Domain()] != nil {
@@ -134,7 +134,7 @@ func (s *Store) shun(name table.Name) {
 
 // protocol returns flag and seal on this vault.
 func (s *Store) protocol() *gc.Protocol {
-	return &gc.Protocol{Backend: s.backend, Codec: (*codec)(s), Workers: s.opts.workers(), Settle: s.opts.Settle,
+	return &gc.Protocol{Backend: s.near(), Codec: (*codec)(s), Workers: s.opts.requests(), Settle: s.opts.Settle,
 		Ignored: func(name string, err error) { s.opts.Warn(fmt.Errorf("%s: %w", name, err)) }}
 }
 

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,18 +38,16 @@ func (s *Store) forget(ctx context.Context, ids []varve.SnapshotID) error {
 			return fmt.Errorf("%s: %w", id.Short(), varve.ErrNoSnapshot)
 		}
 	}
-	for _, rec := range r.all {
-		if !rec.opened || !rec.valid() || !slices.Contains(ids, rec.snap.ID) {
-			continue
+	doomed := slices.DeleteFunc(slices.Clone(r.all), func(rec *record) bool {
+		return !rec.opened || !rec.valid() || !slices.Contains(ids, rec.snap.ID)
+	})
+	err = together(ctx, s.opts.changes(), len(doomed), func(i int) error {
+		if err := s.cleaner(1).Forget(ctx, doomed[i].name); err != nil {
+			return fmt.Errorf("%s: %w", doomed[i].snap.ID.Short(), err)
 		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := s.cleaner(1).Forget(ctx, rec.name); err != nil {
-			return fmt.Errorf("%s: %w", rec.snap.ID.Short(), err)
-		}
-	}
-	return ctx.Err()
+		return nil
+	})
+	return cmp.Or(err, ctx.Err())
 }
 
 // Forgotten is a snapshot that was forgotten and is not pruned yet.

@@ -57,7 +57,7 @@ func (s *Store) newIntake(ctx context.Context, recheck bool) (*intake, error) {
 	in := &intake{store: s, ctx: ctx, ids: s.keys.clients[own.Domain()].ids, chunker: chunker, recheck: recheck,
 		claims: newClaims(), needs: newNeeds(),
 		writer: &pack.Writer{Vault: s.keys.vault, Session: session, Signer: own.Signer(), Domain: table.Domain(own.Domain()),
-			Compressor: &s.compressor}}
+			Compressor: &s.compressor, Puts: s.opts.puts()}}
 	in.indexer = newIndexer(s, session, own.Signer())
 	in.content, in.structure = in.writer.NewBuilder(in.upload), in.writer.NewBuilder(in.upload)
 	in.crew = newCrew(in, runtime.GOMAXPROCS(0))
@@ -235,10 +235,23 @@ func (in *intake) finish() error {
 			return err
 		}
 	}
-	if err := errors.Join(in.content.Finish(in.ctx), in.structure.Finish(in.ctx)); err != nil {
+	if err := in.store.finishAll(in.ctx, in.content, in.structure); err != nil {
 		return err
 	}
 	return in.indexer.flush(in.ctx)
+}
+
+// finishAll stores the packs of builders that are not full.
+func (s *Store) finishAll(ctx context.Context, builders ...*pack.Builder) error {
+	return together(ctx, min(s.opts.changes(), len(builders)), len(builders), func(i int) error { return builders[i].Finish(ctx) })
+}
+
+// giveUp ends what builders have under way.
+func giveUp(cancel context.CancelFunc, builders ...*pack.Builder) {
+	cancel()
+	for _, b := range builders {
+		b.Wait()
+	}
 }
 
 // pageWriter keeps the pages of a manifest.

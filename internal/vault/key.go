@@ -233,7 +233,7 @@ func (s *Store) reload(ctx context.Context) error {
 // freshKeys returns the keyring as it is now.
 func (s *Store) freshKeys(ctx context.Context) (*keyring, error) {
 	k := newKeyring(s.keys.vault, s.keys.publics[0])
-	generations, err := k.load(ctx, s.backend, func(name string, err error) { s.opts.Warn(fmt.Errorf("%s: %w", name, err)) })
+	generations, err := k.load(ctx, s.backend, s.opts.requests(), func(name string, err error) { s.opts.Warn(fmt.Errorf("%s: %w", name, err)) })
 	if err != nil {
 		return nil, err
 	}

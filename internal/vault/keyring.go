@@ -105,26 +105,11 @@ type keyObject struct {
 	data []byte
 }
 
-// load reads all objects under keys/ into k. What is damaged is told to report and left out; it takes nothing with it but what it held.
-func (k *keyring) load(ctx context.Context, b varve.Backend, report func(name string, err error)) ([]generationRecord, error) {
-	var objects []keyObject
-	for o, err := range b.List(ctx, backend.Keys.Prefix()) {
-		if err != nil {
-			return nil, err
-		}
-		data, err := backend.Load(ctx, b, o.Name)
-		if err == nil {
-			var h seal.Header
-			if h, err = seal.ParseHeader(data); err == nil {
-				objects = append(objects, keyObject{o.Name, h.Kind, data})
-			}
-		}
-		switch {
-		case isDamage(err) || errors.Is(err, seal.ErrVersion):
-			report(o.Name, err)
-		case err != nil:
-			return nil, fmt.Errorf("%s: %w", o.Name, err)
-		}
+// load reads all objects under keys/ into k, several at once. What is damaged is told to report and left out; it takes nothing with it but what it held.
+func (k *keyring) load(ctx context.Context, b varve.Backend, requests int, report func(name string, err error)) ([]generationRecord, error) {
+	objects, err := keyObjects(ctx, b, requests, report)
+	if err != nil {
+		return nil, err
 	}
 	generations := k.follow(objects)
 	for _, o := range objects {
@@ -140,6 +125,48 @@ func (k *keyring) load(ctx context.Context, b varve.Backend, report func(name st
 		}
 	}
 	return generations, nil
+}
+
+// keyObjects reads all objects under keys/.
+func keyObjects(ctx context.Context, b varve.Backend, requests int, report func(name string, err error)) ([]keyObject, error) {
+	var listed []varve.Object
+	for o, err := range b.List(ctx, backend.Keys.Prefix()) {
+		if err != nil {
+			return nil, err
+		}
+		listed = append(listed, o)
+	}
+	objects, faults := make([]keyObject, len(listed)), make([]error, len(listed))
+	err := together(ctx, requests, len(listed), func(i int) error {
+		o := &objects[i]
+		o.name = listed[i].Name
+		data, err := backend.Load(ctx, b, o.name)
+		if err == nil {
+			var h seal.Header
+			h, err = seal.ParseHeader(data)
+			o.kind, o.data = h.Kind, data
+		}
+		if isDamage(err) || errors.Is(err, seal.ErrVersion) {
+			faults[i] = err
+			return nil
+		}
+		if err != nil {
+			err = fmt.Errorf("%s: %w", o.name, err)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	whole := objects[:0]
+	for i, fault := range faults {
+		if fault != nil {
+			report(objects[i].name, fault)
+			continue
+		}
+		whole = append(whole, objects[i])
+	}
+	return whole, nil
 }
 
 // follow goes from generation to generation, each signed by the admin of the one before.

@@ -85,83 +85,77 @@ func (s *Store) learn(ctx context.Context, packs []varve.Object, but map[table.N
 	for _, name := range known {
 		delete(listed, name)
 	}
-	if len(listed) > 0 {
-		if err := s.learnIndexes(ctx, listed); err != nil {
-			return err
-		}
+	if len(listed) == 0 {
+		return nil
 	}
-	return s.learnTables(ctx, listed)
-}
-
-// learnIndexes learns the packs in wanted that index objects list, and takes them from it.
-func (s *Store) learnIndexes(ctx context.Context, wanted map[table.Name]int64) error {
-	objects, err := backend.Objects(ctx, s.backend, backend.Index)
+	read, err := s.learnIndexes(ctx, listed)
+	if err == nil {
+		err = s.learnTables(ctx, listed)
+	}
 	if err != nil {
 		return err
 	}
+	s.remember(read)
+	return nil
+}
+
+// remember keeps what was learnt for the next time, and that all these index objects were read; nil where some were not. That it cannot be
+// kept costs time only.
+func (s *Store) remember(read []string) {
+	err := s.index.Flush()
+	if err == nil && read != nil {
+		err = s.local.writeIndexed(read)
+	}
+	if err != nil {
+		s.opts.Warn(fmt.Errorf("remember what is in the vault: %w", err))
+	}
+}
+
+// learnIndexes learns the packs in wanted that index objects list, and takes them from it. It returns the names of all index objects if they
+// were read, now or earlier; nil where there was no need to.
+func (s *Store) learnIndexes(ctx context.Context, wanted map[table.Name]int64) ([]string, error) {
+	objects, err := backend.Objects(ctx, s.backend, backend.Index)
+	if err != nil {
+		return nil, err
+	}
 	read := s.local.readIndexed()
-	for _, o := range objects {
-		if len(wanted) == 0 {
-			break
-		}
-		if slices.Contains(read, o.Name) {
-			continue
-		}
-		switch err := s.learnIndex(ctx, o.Name, wanted); {
+	fresh := slices.DeleteFunc(slices.Clone(objects), func(o varve.Object) bool { return slices.Contains(read, o.Name) })
+	for o := range s.indexObjects(ctx, fresh) {
+		switch err := s.learnIndex(o, wanted); {
 		case isGone(err): // written anew meanwhile
 		case isDamage(err) || isStrange(err): // the packs say themselves what is in them
 			s.spoilt = true
-			s.opts.Warn(fmt.Errorf("%s: %w", o.Name, err))
+			s.opts.Warn(fmt.Errorf("%s: %w", o.name, err))
 		case err != nil:
-			return fmt.Errorf("%s: %w", o.Name, err)
+			return nil, fmt.Errorf("%s: %w", o.name, err)
+		}
+		if len(wanted) == 0 {
+			return nil, nil
 		}
 	}
 	names := make([]string, len(objects))
 	for i, o := range objects {
 		names[i] = o.Name
 	}
-	if len(wanted) > 0 { // not all were in the index objects read, but in those read earlier, or in none
-		return s.local.writeIndexed(names)
-	}
-	return nil
+	return names, nil
 }
 
-func (s *Store) learnIndex(ctx context.Context, name string, wanted map[table.Name]int64) error {
-	return s.readIndex(ctx, name, func(by seal.SignerID, p table.Pack) error {
-		signer, _ := s.keys.packSigner(by)
-		size, want := wanted[p.Name]
-		if !want || size != int64(p.Size) || !mayWrite(signer, by, p.Domains) {
-			return nil
+// learnIndex learns the packs in wanted that an index object lists, and takes them from it.
+func (s *Store) learnIndex(o *indexObject, wanted map[table.Name]int64) error {
+	signer, _ := s.keys.packSigner(o.by)
+	for p, err := range o.packs() {
+		if err != nil {
+			return err
 		}
-		p.Signer = table.Domain(by)
+		size, want := wanted[p.Name]
+		if !want || size != int64(p.Size) || !mayWrite(signer, o.by, p.Domains) {
+			continue
+		}
+		p.Signer = table.Domain(o.by)
 		if err := s.index.Add(&p); err != nil {
 			return err
 		}
 		delete(wanted, p.Name)
-		return nil
-	})
-}
-
-// readIndex reads an index object and gives each pack that it lists, with who says so, to each.
-func (s *Store) readIndex(ctx context.Context, name string, each func(seal.SignerID, table.Pack) error) error {
-	data, err := backend.Load(ctx, s.backend, name)
-	if err != nil {
-		return err
-	}
-	h, body, err := seal.OpenObject(s.keys.opener, data, s.keys.signers)
-	if err != nil {
-		return err
-	}
-	if h.Kind != seal.KindIndex || !s.keys.believed(h.Signer) {
-		return seal.ErrSigner
-	}
-	for p, err := range table.DecodeIndex(body) {
-		if err != nil {
-			return err
-		}
-		if err := each(h.Signer, p); err != nil {
-			return err
-		}
 	}
 	return nil
 }
@@ -181,7 +175,7 @@ func mayWrite(signer pack.Signer, id seal.SignerID, domains []table.Domain) bool
 // learnTables learns packs from themselves, several at once.
 func (s *Store) learnTables(ctx context.Context, wanted map[table.Name]int64) error {
 	names := slices.SortedFunc(maps.Keys(wanted), func(a, b table.Name) int { return bytes.Compare(a[:], b[:]) })
-	return together(ctx, s.opts.workers(), len(names), func(i int) error {
+	return together(ctx, s.opts.requests(), len(names), func(i int) error {
 		name := names[i]
 		p, err := s.readTable(ctx, name, wanted[name])
 		if errors.Is(err, seal.ErrVersion) { // or damaged where it says so

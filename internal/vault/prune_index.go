@@ -107,13 +107,10 @@ func (s *Store) writeIndex(ctx context.Context, old []varve.Object) (packs int64
 	if err := x.flush(ctx); err != nil {
 		return packs, err
 	}
-	for _, o := range old {
-		if x.names[o.Name] {
-			continue
-		}
-		if err := backend.Remove(ctx, s.backend, o.Name); err != nil {
-			return packs, err
-		}
+	old = slices.DeleteFunc(slices.Clone(old), func(o varve.Object) bool { return x.names[o.Name] })
+	err = together(ctx, s.opts.changes(), len(old), func(i int) error { return backend.Remove(ctx, s.backend, old[i].Name) })
+	if err != nil {
+		return packs, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

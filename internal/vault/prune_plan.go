@@ -277,11 +277,17 @@ func (s *Store) renewKeys(ctx context.Context) (map[string]bool, error) {
 	if err != nil {
 		return nil, err
 	}
+	err = together(ctx, s.opts.requests(), len(objects), func(i int) error {
+		if _, err := backend.Load(ctx, s.backend, objects[i].Name); err != nil && !isGone(err) {
+			return fmt.Errorf("%s: %w", objects[i].Name, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
 	names := map[string]bool{}
 	for _, o := range objects {
-		if _, err := backend.Load(ctx, s.backend, o.Name); err != nil && !isGone(err) {
-			return nil, fmt.Errorf("%s: %w", o.Name, err)
-		}
 		names[o.Name] = true
 	}
 	k, err := s.freshKeys(ctx)

@@ -35,12 +35,14 @@ func (p *plan) Repack(ctx context.Context, packs []string) error {
 		return err
 	}
 	s.keys.opener.AddSession(session)
-	w := &pack.Writer{Vault: s.keys.vault, Session: session, Signer: s.keys.admin, Compressor: &s.compressor}
+	w := &pack.Writer{Vault: s.keys.vault, Session: session, Signer: s.keys.admin, Compressor: &s.compressor, Puts: s.opts.puts()}
 	r := &repacking{plan: p, indexer: newIndexer(s, session, s.keys.admin), signer: table.Domain(s.keys.admin.ID())}
 	r.content, r.structure = w.NewBuilder(r.upload), w.NewBuilder(r.upload)
+	ctx, cancel := context.WithCancel(ctx)
+	defer giveUp(cancel, r.content, r.structure)
 	err = together(ctx, repackers, len(packs), func(i int) error { return r.copy(ctx, packName(packs[i])) })
 	if err == nil {
-		err = errors.Join(r.content.Finish(ctx), r.structure.Finish(ctx))
+		err = s.finishAll(ctx, r.content, r.structure)
 	}
 	if err == nil {
 		err = r.indexer.flush(ctx)

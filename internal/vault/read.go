@@ -95,7 +95,7 @@ func (r *reader) regular(j *job) error {
 func (r *reader) once(j *job) error {
 	e := *j.entry
 	e.Chunks, e.Depth = j.chunks, j.depth
-	f, err := r.save.src.Open(r.save.ctx, e)
+	f, err := r.save.files.Open(r.save.ctx, e)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, varve.ErrUnreadable) {
 			return errSource{err}

@@ -161,7 +161,7 @@ func (s *Store) readRecords(ctx context.Context) (*records, error) {
 		parsed
 		err error
 	}, len(objects))
-	err = together(ctx, s.opts.workers(), len(objects), func(i int) error {
+	err = together(ctx, s.opts.requests(), len(objects), func(i int) error {
 		found[i].parsed, found[i].err = s.readRecord(ctx, objects[i].Name)
 		return nil
 	})
@@ -257,7 +257,7 @@ func (s *Store) readRecord(ctx context.Context, name string) (parsed, error) {
 	if p, ok := s.catalog.known(name); ok {
 		return p, s.revoked(p)
 	}
-	data, err := backend.Load(ctx, s.backend, name)
+	data, err := backend.Load(ctx, s.near(), name)
 	if err != nil {
 		return parsed{}, err
 	}

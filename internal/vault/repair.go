@@ -57,7 +57,7 @@ func (r *repair) run() error {
 	if err := errors.Join(r.forgetAll(), s.local.writeIndexed(nil)); err != nil {
 		return err
 	}
-	if err := together(r.ctx, s.opts.workers(), len(packs), func(i int) error { return r.read(packs[i]) }); err != nil {
+	if err := together(r.ctx, s.opts.requests(), len(packs), func(i int) error { return r.read(packs[i]) }); err != nil {
 		return err
 	}
 	if err := r.salvage(packs); err != nil {
@@ -86,7 +86,8 @@ func (r *repair) salvage(packs []varve.Object) error {
 	if len(mute) == 0 {
 		return nil
 	}
-	return r.store.learnIndexes(r.ctx, mute)
+	_, err := r.store.learnIndexes(r.ctx, mute)
+	return err
 }
 
 // forgetAll empties the local index.

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"varve"
+	"varve/internal/ahead"
 	"varve/internal/gc"
 	"varve/internal/manifest"
 	"varve/internal/parallel"
@@ -39,6 +40,9 @@ func (s *Store) save(ctx context.Context, src varve.Source, opts varve.SaveOptio
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
+	if opts.Recheck {
+		s.beWary()
+	}
 	lease, err := s.local.lock(opts.Series)
 	if err != nil {
 		return snap, err
@@ -60,6 +64,7 @@ type save struct {
 	store *Store
 	ctx   context.Context
 	src   varve.Source
+	files *ahead.Source // of src
 	opts  varve.SaveOptions
 	snap  varve.Snapshot
 
@@ -75,7 +80,10 @@ type save struct {
 
 // attempt makes a snapshot. The error matches gc.ErrLost where something that it relied on was collected meanwhile.
 func (s *Store) attempt(ctx context.Context, src varve.Source, opts varve.SaveOptions) (snap varve.Snapshot, err error) {
-	v := &save{store: s, ctx: ctx, src: src, opts: opts, firsts: map[string]*varve.Entry{}}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	v := &save{store: s, ctx: ctx, src: src, files: ahead.New(ctx, src, opts.Ahead), opts: opts, firsts: map[string]*varve.Entry{}}
+	defer func() { err = errors.Join(err, v.files.Close()) }()
 	v.large.save = v
 	records, err := s.catalog.read(ctx)
 	if err != nil {
@@ -90,6 +98,7 @@ func (s *Store) attempt(ctx context.Context, src varve.Source, opts varve.SaveOp
 	if v.intake, err = s.newIntake(ctx, opts.Recheck); err != nil {
 		return snap, err
 	}
+	defer giveUp(cancel, v.intake.content, v.intake.structure)
 	v.entries = manifest.NewWriter(&pageWriter{v.intake})
 	if v.base, err = v.openBase(records); err != nil {
 		return snap, err
@@ -142,7 +151,7 @@ var errRoot = errors.New("source has no directory as its root")
 // feed reads the source and finds out, in listing order, what is known already.
 func (v *save) feed(put func(*batch) error) error {
 	trail := place.NewTrail()
-	for g, err := range parallel.Groups(v.src.Entries(v.ctx)) {
+	for g, err := range parallel.Groups(v.src.Entries(v.ctx), v.group()) {
 		if err != nil {
 			return err
 		}
@@ -156,6 +165,7 @@ func (v *save) feed(put func(*batch) error) error {
 			e.Chunks, e.Depth, e.Unkept = nil, 0, 0
 			if e.Err == nil && e.Kind == varve.Regular && e.SameAs == "" {
 				v.seek(j)
+				v.want(j)
 			}
 		}
 		if err := put(b); err != nil {

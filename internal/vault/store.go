@@ -17,10 +17,12 @@ import (
 	"io/fs"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"varve"
 	"varve/internal/backend"
+	"varve/internal/backend/cache"
 	"varve/internal/chunk"
 	"varve/internal/index"
 	"varve/internal/pack"
@@ -43,9 +45,12 @@ type Options struct {
 	Place string
 	// Workers is how many goroutines work on content; 0 stands for 3.
 	Workers int
+	// Requests is how many requests are made at once of a storage where each takes long, as over a network; what is read of its
+	// records, keys and manifests is kept in Cache then. 0 for a storage on this machine.
+	Requests int
 	// Undo is how long prune leaves alone what was forgotten.
 	Undo time.Duration
-	// Now tells the time; nil stands for time.Now.
+	// Now tells the time, also to several goroutines; nil stands for time.Now.
 	Now func() time.Time
 	// Settle waits until listings of the storage show all that was put before; nil where they always do.
 	Settle func(context.Context) error
@@ -72,8 +77,11 @@ type Store struct {
 	blobs      *blobCache
 	packs      *pack.Reader
 	compressor seal.Compressor
-	cuts       chunk.Params // how content is cut; tests have smaller chunks
-	keyFaults  []error      // what was under keys/ when this machine looked last, and is not now
+	cuts       chunk.Params  // how content is cut; tests have smaller chunks
+	kept       *cache.Cache  // the backend with what is kept of it on this machine; nil where nothing is
+	wary       atomic.Bool   // what is kept does not count
+	ahead      chan struct{} // places for chunks that are read ahead; nil where none are
+	keyFaults  []error       // what was under keys/ when this machine looked last, and is not now
 
 	mu      sync.Mutex
 	shunned map[table.Name]bool // packs that must not be relied on
@@ -111,6 +119,9 @@ func open(ctx context.Context, b varve.Backend, creds Credentials, opts Options)
 	}
 	s := &Store{backend: b, opts: opts, config: c, blobs: newBlobCache(blobCacheSize), shunned: map[table.Name]bool{}}
 	s.catalog.store = s
+	if opts.Requests > 1 {
+		s.ahead = make(chan struct{}, min(opts.Requests, farAhead))
+	}
 	if err := s.unlock(ctx, creds); err != nil {
 		return nil, err
 	}
@@ -124,6 +135,7 @@ func open(ctx context.Context, b varve.Backend, creds Credentials, opts Options)
 	if s.index, err = index.Open(filepath.Join(s.local.memory(s.keys), "index")); err != nil {
 		return nil, errors.Join(err, s.local.Close())
 	}
+	s.bringNear()
 	return s, nil
 }
 
@@ -137,7 +149,11 @@ func below(dir string, id seal.VaultID) string {
 
 // Close lets go of everything, the backend included.
 func (s *Store) Close() error {
-	return errors.Join(s.index.Close(), s.local.Close(), s.backend.Close())
+	storage := s.backend
+	if s.kept != nil {
+		storage = s.kept
+	}
+	return errors.Join(s.index.Close(), s.local.Close(), storage.Close())
 }
 
 // ID names the vault.

@@ -34,7 +34,7 @@ func (s *Store) unlock(ctx context.Context, creds Credentials) error {
 	if err := k.trust(creds.Key); err != nil {
 		return err
 	}
-	generations, err := k.load(ctx, s.backend, func(name string, err error) { s.opts.Warn(fmt.Errorf("%s: %w", name, err)) })
+	generations, err := k.load(ctx, s.backend, s.opts.requests(), func(name string, err error) { s.opts.Warn(fmt.Errorf("%s: %w", name, err)) })
 	if err != nil {
 		return err
 	}

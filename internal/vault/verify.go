@@ -47,6 +47,7 @@ func (c *check) run() error {
 	if !c.opts.StructureOnly && s.keys.root == nil {
 		return fmt.Errorf("content cannot be read, structure alone can: %w", s.needsKey(seal.RestoreKey))
 	}
+	s.beWary()
 	r, err := s.catalog.read(c.ctx)
 	if err != nil {
 		return err
@@ -84,7 +85,7 @@ func (c *check) run() error {
 // keys reads what is under keys/.
 func (c *check) keys() error {
 	k := newKeyring(c.store.keys.vault, c.store.keys.publics[0])
-	_, err := k.load(c.ctx, c.store.backend, func(name string, err error) { c.damage("", fmt.Errorf("%s: %w", name, err)) })
+	_, err := k.load(c.ctx, c.store.backend, c.store.opts.requests(), func(name string, err error) { c.damage("", fmt.Errorf("%s: %w", name, err)) })
 	return err
 }
 
@@ -95,14 +96,24 @@ func (c *check) indexes() error {
 	if err != nil {
 		return err
 	}
-	for _, o := range objects {
-		err := s.readIndex(c.ctx, o.Name, func(seal.SignerID, table.Pack) error { return nil })
+	for o := range s.indexObjects(c.ctx, objects) {
+		err := o.check()
 		switch {
 		case isGone(err): // written anew meanwhile
 		case isDamage(err) || errors.Is(err, seal.ErrSigner):
-			c.damage("", fmt.Errorf("%s: %w", o.Name, err))
+			c.damage("", fmt.Errorf("%s: %w", o.name, err))
 		case err != nil:
-			return fmt.Errorf("%s: %w", o.Name, err)
+			return fmt.Errorf("%s: %w", o.name, err)
+		}
+	}
+	return nil
+}
+
+// check says what is wrong with an index object.
+func (o *indexObject) check() error {
+	for _, err := range o.packs() {
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -28,7 +28,11 @@ func (c *check) packs() error {
 	var once sync.Once
 	var fail error
 	stop := make(chan struct{})
-	for range c.store.opts.workers() {
+	readers := c.store.opts.workers()
+	if c.opts.StructureOnly {
+		readers = c.store.opts.requests()
+	}
+	for range readers {
 		wg.Go(func() {
 			for name := range work {
 				if err := c.pack(name, verified); err != nil {
