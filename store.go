@@ -69,6 +69,8 @@ const (
 	Complete State = "complete"
 	// Incomplete says that something could not be read; the snapshot holds the rest.
 	Incomplete State = "incomplete"
+	// Suspect says that the snapshot is whole, and that so much was lost or changed since the last good one that somebody must look.
+	Suspect State = "suspect"
 )
 
 // Good reports whether a snapshot in state s counts for retention and as a base.
@@ -121,12 +123,22 @@ type SaveOptions struct {
 	Origin *Snapshot
 	// Recheck reads what older snapshots hold before it is built on, and stores anew what is damaged.
 	Recheck bool
+	// Judge, where set, says what becomes of a snapshot that would be Complete, by how it differs from the last good one of its series.
+	Judge func(Difference) State
 	// Ahead is how many files of the source are opened ahead of their turn, for one where every call takes long; 0 for none.
 	Ahead int
 	// Now tells the time; nil stands for time.Now.
 	Now func() time.Time
 	// Progress, where set, is told what happens, by one goroutine at a time. It must not block.
 	Progress func(Event)
+}
+
+// Difference says how a snapshot differs from the last good one of its series. What was only moved is neither lost nor changed.
+type Difference struct {
+	// Files counts everything but directories in the new one, Before in the last good one; zero where there is none.
+	Files, Before int64
+	// Lost counts what was in the last good one and is not in this one, Changed the files whose content is another.
+	Lost, Changed int64
 }
 
 // Begin returns the record of the snapshot to be made, with an ID and a number in its series, as far as it is known before anything

@@ -38,9 +38,11 @@ type app struct {
 	secrets  *secrets // what opens the store, where it is a vault
 	cacheDir string
 	noCache  bool
+	reach    reachFlags
 	json     bool
 	quiet    bool
 	verbose  int
+	served   bool // somebody on another machine reads what is said
 }
 
 // newApp returns the app of the operating system.
@@ -116,7 +118,7 @@ func (a *app) storeSpec() (string, error) {
 
 // options returns how stores are opened: vaults with what sec says.
 func (a *app) options(sec *secrets) location.Options {
-	return location.Options{OpenDir: a.open, Unlock: func(ctx context.Context, path string) (vault.Credentials, vault.Options, error) {
+	return location.Options{OpenDir: a.open, Reach: a.reach.reach(a), Unlock: func(ctx context.Context, path string) (vault.Credentials, vault.Options, error) {
 		creds, err := sec.credentials(ctx, path)
 		cache, state := a.dirs()
 		return creds, vault.Options{Cache: cache, State: state, Place: path, Now: a.now, Warn: func(err error) { a.warn("%s", describe(err)) }}, err

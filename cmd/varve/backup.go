@@ -11,7 +11,7 @@ import (
 
 	"varve"
 	"varve/internal/location"
-	"varve/internal/walk"
+	"varve/internal/remote"
 )
 
 // backup is one run of varve backup, or of varve init with sources.
@@ -19,11 +19,15 @@ type backup struct {
 	app      *app
 	excludes excludeFlags
 	job      jobFlags
+	origin   *location.Origin
+	wanted   location.Wanted
 	dryRun   bool
 	recheck  bool
 	init     bool // a directory that is not a store becomes one
 	fresh    bool // it must not be a store yet
 	dayNames bool
+	// passwordFile holds the password for an rsync daemon.
+	passwordFile string
 	// make makes the store; nil stands for a tree.
 	make func(ctx context.Context, spec string, o location.Options) error
 }
@@ -34,7 +38,10 @@ func (a *app) backupCommand() *cobra.Command {
 		Use:   "backup [--init] SOURCE...",
 		Short: "Make a snapshot of files and directories",
 		Long: `Make a snapshot of the sources, under their absolute paths. What cannot be read is told and left out, and makes the snapshot incomplete:
-exit code 3. A file .varveignore in a directory leaves things out by gitignore's rules.`,
+exit code 3. A file .varveignore in a directory leaves things out by gitignore's rules.
+
+A SOURCE is a path; HOST:PATH on another machine, over SFTP with nothing of ours there; ssh://HOST/PATH with varve there, which is faster;
+or HOST::MODULE/PATH of an rsync daemon.`,
 		Example: `  varve backup -s /mnt/backup/store /home /etc
   varve backup --init -s /mnt/backup/store -x -e '*.tmp' -e /var/cache /`,
 		Args: wants(cobra.ArbitraryArgs),
@@ -46,6 +53,7 @@ exit code 3. A file .varveignore in a directory leaves things out by gitignore's
 	flags.BoolVarP(&b.dryRun, "dry-run", "n", false, "print what would be added, changed and removed since the last snapshot; change nothing")
 	flags.BoolVar(&b.recheck, "recheck", false, "read what older snapshots hold before it is built on, and save anew what is damaged")
 	flags.BoolVar(&b.init, "init", false, "make the store if there is none")
+	flags.StringVar(&b.passwordFile, "rsync-password-file", "", "read the password for an rsync daemon from this `FILE` (default $RSYNC_PASSWORD)")
 	flags.BoolVar(&b.dayNames, "day-names", false, "name the directory of the snapshot by the day, as in 2026-11-20")
 	return c
 }
@@ -56,38 +64,53 @@ func (b *backup) run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	job, err := b.job.job(b.app, args)
+	specs, err := b.job.specs(b.app, args)
 	if err != nil {
 		return err
 	}
-	options, err := b.excludes.options(job.sources)
+	if b.wanted.Request, err = b.excludes.request(); err != nil {
+		return err
+	}
+	if pulls(specs) {
+		return b.pull(ctx, spec, specs)
+	}
+	b.origin, err = location.From(ctx, specs, b.wanted.Request, b.app.options(b.app.secrets))
+	if err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	return errors.Join(b.from(ctx, spec, args), b.origin.Close())
+}
+
+// from is run with the sources at hand.
+func (b *backup) from(ctx context.Context, spec string, args []string) error {
+	job, err := b.job.job(b.app, b.origin, args)
 	if err != nil {
 		return err
 	}
-	options.Owners = newOwners()
+	b.wanted.Owners = newOwners()
 	if err := job.checkOutside(spec); err != nil {
 		return err
 	}
-	place, err := b.place(ctx, spec, job, options)
+	place, err := b.place(ctx, spec)
 	if err != nil {
 		return err
 	}
 	if place == nil {
-		return b.compare(ctx, nil, job, options)
+		return b.compare(ctx, nil, job)
 	}
-	options.Skip = place.Skip
+	b.wanted.Skip = place.Skip
 	if b.dryRun {
-		err = b.compare(ctx, place.Store, job, options)
+		err = b.compare(ctx, place.Store, job)
 	} else {
 		b.app.warnOpen(place)
-		err = ofStore(place.Path, b.save(ctx, place, job, options))
+		err = ofStore(place.Path, b.save(ctx, place, job))
 	}
 	return errors.Join(err, place.Close())
 }
 
 // place opens the store, which is made where that was asked for, but not without anything to put into it. In a dry run of a backup that
 // would make a store there is none.
-func (b *backup) place(ctx context.Context, spec string, job *job, options walk.Options) (*location.Place, error) {
+func (b *backup) place(ctx context.Context, spec string) (*location.Place, error) {
 	o := b.app.options(b.app.secrets)
 	o.DayNames = b.dayNames
 	if !b.fresh {
@@ -96,30 +119,31 @@ func (b *backup) place(ctx context.Context, spec string, job *job, options walk.
 			return place, err
 		}
 	}
-	src, err := b.walk(job, options)
-	if err != nil {
-		return nil, err
-	}
-	if err := src.Close(); err != nil || b.dryRun {
+	if err := b.look(ctx); err != nil || b.dryRun {
 		return nil, err
 	}
 	if b.make == nil {
 		b.make = location.Init
 	}
-	err = ofStore(spec, b.make(ctx, spec, o))
+	err := ofStore(spec, b.make(ctx, spec, o))
 	if err != nil && (b.fresh || !errors.Is(err, fs.ErrExist)) {
 		return nil, err
 	}
 	return location.Open(ctx, spec, o)
 }
 
-// walk opens the sources.
-func (b *backup) walk(job *job, options walk.Options) (*walk.Source, error) {
-	top, err := b.app.open("/")
+// look makes sure that there is a source.
+func (b *backup) look(ctx context.Context) error {
+	src, err := b.walk(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	src, err := walk.New(top, job.sources, options)
+	return src.Close()
+}
+
+// walk opens the sources.
+func (b *backup) walk(ctx context.Context) (location.Files, error) {
+	src, err := b.origin.Walk(ctx, b.wanted)
 	if err != nil {
 		return nil, fmt.Errorf("backup: %w", err)
 	}
@@ -127,21 +151,25 @@ func (b *backup) walk(job *job, options walk.Options) (*walk.Source, error) {
 }
 
 // save makes the snapshot.
-func (b *backup) save(ctx context.Context, place *location.Place, job *job, options walk.Options) error {
+func (b *backup) save(ctx context.Context, place *location.Place, job *job) error {
 	a, store := b.app, place.Store
-	src, err := b.walk(job, options)
+	basis := remote.NewBasis(store, job.series)
+	defer basis.Close() // what was read of an earlier snapshot
+	b.wanted.Basis = basis.Open
+	src, err := b.walk(ctx)
 	if err != nil {
 		return err
 	}
 	m := a.newMeter()
-	b.look(ctx, store, job.series, m)
+	b.expect(ctx, store, job.series, m)
 	r := newBackupReport(a, m)
 	var snap varve.Snapshot
 	err = a.watch(m, func() (err error) {
 		snap, err = store.Save(ctx, src, varve.SaveOptions{Series: job.series, Host: job.host, Sources: job.absolute(), Tags: job.tags,
-			Pinned: job.pin, Program: program(), Recheck: b.recheck, Now: a.now, Progress: r.event})
+			Pinned: job.pin, Program: program(), Recheck: b.recheck, Ahead: b.ahead(), Now: a.now, Progress: r.event})
 		return err
 	})
+	r.untold(b.origin)
 	r.leftOut(src.LeftOut())
 	r.complaints(src.Complaints())
 	r.close()
@@ -152,9 +180,17 @@ func (b *backup) save(ctx context.Context, place *location.Place, job *job, opti
 	return incomplete(snap)
 }
 
-// look tells the meter what the last snapshot of the series held, without which nobody knows how long the run will take, and warns
+// ahead is how many files are opened ahead of their turn.
+func (b *backup) ahead() int {
+	if b.origin.Far() {
+		return location.FarAhead
+	}
+	return 0
+}
+
+// expect tells the meter what the last snapshot of the series held, without which nobody knows how long the run will take, and warns
 // where the clock is wrong.
-func (b *backup) look(ctx context.Context, store varve.Store, series string, m *meter) {
+func (b *backup) expect(ctx context.Context, store varve.Store, series string, m *meter) {
 	all, err := store.Snapshots(ctx)
 	if err != nil && !errors.Is(err, varve.ErrDamaged) {
 		return // Save will say so

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"varve"
+	"varve/internal/location"
 )
 
 // backupReport tells what a backup notices.
@@ -100,6 +102,18 @@ func (r *backupReport) leftOut(paths []string) {
 	}
 }
 
+// untold tells what the machine that the sources are on does not tell of its files.
+func (r *backupReport) untold(o *location.Origin) {
+	words := o.Untold()
+	switch {
+	case len(words) == 0:
+	case r.app.json:
+		r.app.emitEvent(jsonEvent{Event: "untold", Aspects: words})
+	case r.app.verbose > 0:
+		r.app.screen.line("varve: " + quote(o.Spec.Target.String()) + " does not tell over SFTP: " + strings.Join(words, ", "))
+	}
+}
+
 // close tells what was counted rather than told.
 func (r *backupReport) close() {
 	r.skipped.close("could not be read")
@@ -107,9 +121,9 @@ func (r *backupReport) close() {
 	for _, u := range r.unkept.sorted() {
 		switch {
 		case r.app.json:
-			r.app.emitEvent(u.json())
+			r.app.emitEvent(u.json("/" + u.example))
 		case r.app.verbose > 0:
-			r.app.screen.line("varve: kept in the manifest alone: " + u.text())
+			r.app.screen.line("varve: kept in the manifest alone: " + u.text("/"+u.example))
 		}
 	}
 }
@@ -167,16 +181,18 @@ func (u unkept) sorted() []*unkeptCount {
 	return all
 }
 
-func (c *unkeptCount) text() string {
-	text := c.aspect.String() + " of " + slashed(c.example)
+// text returns what is told of c, whose example lies at path.
+func (c *unkeptCount) text(path string) string {
+	text := c.aspect.String() + " of " + quote(path)
 	if c.count > 1 {
 		text += " and " + count(c.count-1, "other", "others")
 	}
 	return text
 }
 
-func (c *unkeptCount) json() jsonEvent {
-	p := pathOf(c.example)
+// json is text in JSON.
+func (c *unkeptCount) json(path string) jsonEvent {
+	p := rawPath(path)
 	return jsonEvent{Event: "unkept", jsonPath: &p, Aspects: aspectWords(c.aspect), Count: c.count}
 }
 

@@ -11,23 +11,23 @@ import (
 	"varve"
 	"varve/internal/compare"
 	"varve/internal/digest"
-	"varve/internal/walk"
 )
 
 // compare walks the sources, compares them with the last snapshot of the series, and prints what a backup would find. store is nil
 // where there is none yet. Nothing is changed.
-func (b *backup) compare(ctx context.Context, store varve.Store, job *job, options walk.Options) error {
+func (b *backup) compare(ctx context.Context, store varve.Store, job *job) error {
 	before, done, err := b.last(ctx, store, job.series)
 	if err != nil {
 		return err
 	}
-	src, err := b.walk(job, options)
+	src, err := b.walk(ctx)
 	if err != nil {
 		return errors.Join(err, done())
 	}
 	m := b.app.newMeter()
 	d := &dryRun{app: b.app, src: src, report: newBackupReport(b.app, m), meter: m}
 	err = b.app.watch(m, func() error { return d.run(ctx, before) })
+	d.report.untold(b.origin)
 	d.report.leftOut(src.LeftOut())
 	d.report.complaints(src.Complaints())
 	d.report.close()

@@ -10,6 +10,7 @@ import (
 	"varve/internal/disk"
 	"varve/internal/location"
 	"varve/internal/retention"
+	"varve/internal/ssh"
 	"varve/internal/vault"
 	"varve/internal/walk"
 )
@@ -81,6 +82,25 @@ func (e marked) Error() string { return e.text }
 
 func (e marked) Unwrap() error { return e.sentinel }
 
+// statusError is an error, or none, with which the program ends as another program would.
+type statusError struct {
+	error
+	status int
+}
+
+func (e statusError) Unwrap() error { return e.error }
+
+// statusOf gives err an exit status; no error where that is 0.
+func statusOf(status int, err error) error {
+	if status == 0 {
+		return err
+	}
+	if err == nil {
+		err = fmt.Errorf("ended with status %d", status)
+	}
+	return statusError{err, status}
+}
+
 // ofStore names the store in an error that says that it has no room left.
 func ofStore(path string, err error) error {
 	if !errors.Is(err, disk.ErrNoSpace) {
@@ -97,12 +117,18 @@ func exitCode(ctx context.Context, err error) int {
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return exitInterrupted
 	}
+	var status statusError
+	if errors.As(err, &status) {
+		return status.status
+	}
 	for _, c := range [...]struct {
 		sentinel error
 		code     int
 	}{
 		{errUsage, exitUsage},
+		{location.ErrPlace, exitUsage},
 		{location.ErrScheme, exitUsage},
+		{location.ErrMachines, exitUsage},
 		{vault.ErrKeyName, exitUsage},
 		{vault.ErrExposed, exitWrongKey},
 		{retention.ErrEmptyPolicy, exitUsage},
@@ -115,6 +141,7 @@ func exitCode(ctx context.Context, err error) int {
 		{errOwners, exitRestoreGaps},
 		{vault.ErrWitness, exitDamaged},
 		{varve.ErrDamaged, exitDamaged},
+		{ssh.ErrUnreachable, exitNotRun},
 	} {
 		if errors.Is(err, c.sentinel) {
 			return c.code
@@ -129,7 +156,13 @@ func hint(err error) string {
 		sentinel error
 		text     string
 	}{
-		{location.ErrScheme, "a directory whose name has a colon is written ./a:b or with its absolute path"},
+		{location.ErrMachines, "run one backup for each machine; each makes a series of its own"},
+		{location.ErrNotOffered, "the key's forced command on that machine says what may be read: varve serve --read DIR..."},
+		{ssh.ErrHostKey, "compare the key with what its administrator says, then accept it once by hand: ssh HOST"},
+		{ssh.ErrLogin, "is the key known there? varve doctor tells how to set it up; --ssh 'ssh -i FILE' names another key"},
+		{ssh.ErrCommand, "ssh://HOST/DIR wants varve there (--remote-varve names it), HOST:DIR an SFTP server and nothing else"},
+		{ssh.ErrUnreachable, "is the machine on, and the network there? The next run goes on where this one stopped"},
+		{location.ErrPlace, "a directory whose name has a colon is written ./a:b or with its absolute path"},
 		{errUsage, "varve help COMMAND explains the arguments"},
 		{varve.ErrNoStore, "is it a disk that is not mounted? To make a new store there, run varve init STORE, or backup with --init"},
 		{vault.ErrLocked, "give --passphrase-file, --passphrase-command or --key, or run it on a terminal, which is asked"},
@@ -166,6 +199,9 @@ func (a *app) finish(ctx context.Context, err error, args []string) int {
 		return code
 	}
 	text, help := describe(err), hint(err)
+	if a.served { // the other end shows the last line, and has hints of its own
+		help = ""
+	}
 	if code == exitInterrupted {
 		text, help = "interrupted", ""
 	}

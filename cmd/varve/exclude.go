@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"varve/internal/disk"
-	"varve/internal/match"
+	"varve/internal/location"
+	"varve/internal/remote"
 	"varve/internal/walk"
 )
 
@@ -42,45 +43,29 @@ func (x *excludeFlags) add(c *cobra.Command) {
 	flags.BoolVarP(&x.oneFS, "one-file-system", "x", false, "stay on the file systems of the sources")
 }
 
-// options returns the options of a walk of these sources, relative to the root.
-func (x *excludeFlags) options(sources []string) (walk.Options, error) {
-	rules, err := x.rules()
-	if err != nil {
-		return walk.Options{}, err
-	}
-	o := walk.Options{
-		Match: match.New(rules, sources), IgnoreFile: ignoreFile, OneFileSystem: x.oneFS, IfPresent: x.ifPresent, LargerThan: x.largerThan,
+// request returns what is left out, with the patterns of files. It knows no sources.
+func (x *excludeFlags) request() (remote.SourceRequest, error) {
+	r := remote.SourceRequest{IgnoreFile: ignoreFile, OneFileSystem: x.oneFS, LargerThan: x.largerThan}
+	for _, m := range x.ifPresent {
+		r.IfPresent = append(r.IfPresent, remote.Marker{Name: m.Name, Header: m.Header})
 	}
 	if x.caches {
-		o.IfPresent = append(o.IfPresent[:len(o.IfPresent):len(o.IfPresent)], walk.CacheTag())
+		tag := walk.CacheTag()
+		r.IfPresent = append(r.IfPresent, remote.Marker{Name: tag.Name, Header: tag.Header})
 	}
-	return o, nil
-}
-
-// rules reads the patterns.
-func (x *excludeFlags) rules() ([]*match.Rule, error) {
-	var rules []*match.Rule
 	for _, e := range x.list {
-		read, err := e.rules()
-		if err != nil {
-			return nil, err
+		one := remote.Exclude{Text: e.text}
+		if e.file {
+			text, err := os.ReadFile(e.text)
+			if err != nil {
+				return r, fmt.Errorf("read patterns: %w", err)
+			}
+			one = remote.Exclude{Name: e.text, Text: string(text)}
 		}
-		rules = append(rules, read...)
+		r.Excludes = append(r.Excludes, one)
 	}
-	return rules, nil
-}
-
-func (e exclusion) rules() ([]*match.Rule, error) {
-	if !e.file {
-		r, err := match.Parse(e.text, "--exclude")
-		return []*match.Rule{r}, usage(err)
-	}
-	text, err := os.ReadFile(e.text)
-	if err != nil {
-		return nil, fmt.Errorf("read patterns: %w", err)
-	}
-	rules, err := match.ParseExcludeFile(e.text, text)
-	return rules, usage(err)
+	_, err := location.WalkOptions(r, nil)
+	return r, usage(err)
 }
 
 // exclusions is the value of --exclude and of --exclude-from, which append to one list: the last rule that matches decides.

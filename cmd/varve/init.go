@@ -103,17 +103,17 @@ type jsonInit struct {
 
 // made tells that the store was made.
 func (a *app) made(j jsonInit) error {
-	path, err := location.Path(a.store)
+	at, err := location.Parse(a.store)
 	switch {
 	case err != nil:
 		return err
 	case a.json:
-		j.Event, j.Store = "init", path
+		j.Event, j.Store = "init", at.String()
 		return a.emit(j)
 	case a.talks() && j.Kind == location.Vault:
-		a.printf("made a vault in %s\n", quote(path))
+		a.printf("made a vault in %s\n", quote(at.String()))
 	case a.talks():
-		a.printf("made a store in %s\n", quote(path))
+		a.printf("made a store in %s\n", quote(at.String()))
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func (f *jobFlags) add(c *cobra.Command) {
 	flags := c.Flags()
 	flags.StringVar(&f.filesFrom, "files-from", "", "take more sources from this `FILE`, one path a line; - is standard input")
 	flags.Var(&tagLists{&f.tags}, "tag", "give the snapshot these comma-separated tags (repeatable)")
-	flags.Var(parsed(&f.host, "NAME", label("host")), "host", "take this for the name of the host (default the system's)")
+	flags.Var(parsed(&f.host, "NAME", label("host")), "host", "take this for the name of the host (default that of the machine with the sources)")
 	flags.Var(parsed(&f.series, "NAME", label("series")), "series", "the series of the snapshot (default host and sources)")
 	flags.BoolVar(&f.pin, "pin", false, "never let a retention policy remove the snapshot")
 }
@@ -44,44 +44,68 @@ func label(what string) func(string) (string, error) {
 
 // job is what one backup is about.
 type job struct {
-	// sources are relative to the root, sorted, each once.
+	// sources are relative to the root of the machine that they are on, sorted, each once.
 	sources []string
+	far     bool // they are on another machine
 	series  string
 	host    string
 	tags    []string
 	pin     bool
 }
 
-// job returns the job that flags and arguments describe.
-func (f *jobFlags) job(a *app, args []string) (*job, error) {
-	j := &job{host: f.host, series: f.series, tags: union(f.tags), pin: f.pin}
-	if j.host == "" {
+// specs returns the sources that arguments and flags name.
+func (f *jobFlags) specs(a *app, args []string) ([]location.Spec, error) {
+	var specs []location.Spec
+	for _, arg := range args {
+		s, err := location.Parse(arg)
+		if err != nil {
+			return nil, usage(fmt.Errorf("source: %w", err))
+		}
+		if strings.ContainsRune(s.Path, 0) {
+			return nil, usagef("source %q: not a path", arg)
+		}
+		specs = append(specs, s)
+	}
+	listed, err := f.listed(a.in)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range listed {
+		specs = append(specs, location.Spec{Path: path})
+	}
+	if len(specs) == 0 {
+		return nil, usagef("no source: name at least one file or directory")
+	}
+	return specs, nil
+}
+
+// job returns the job that flags, and arguments for sources of origin, describe.
+func (f *jobFlags) job(a *app, origin *location.Origin, args []string) (*job, error) {
+	j := &job{sources: origin.Sources, far: origin.Far(), host: f.host, series: f.series, tags: union(f.tags), pin: f.pin}
+	switch {
+	case j.host != "":
+	case j.far:
+		j.host = escape(origin.Spec.Target.Host)
+	default:
 		host, err := a.host()
 		if err != nil || host == "" {
 			return nil, errors.Join(usagef("the name of this host is not known: give --host NAME"), err)
 		}
 		j.host = escape(host)
 	}
-	named, err := absolute(args)
-	if err != nil {
-		return nil, err
+	if j.series != "" {
+		return j, nil
 	}
-	listed, err := f.listed(a.in)
-	if err != nil {
-		return nil, err
-	}
-	if len(named)+len(listed) == 0 {
-		return nil, usagef("no source: name at least one file or directory")
-	}
-	if j.series == "" {
-		if j.series, err = f.defaultSeries(j.host, named); err != nil {
+	named := j.absolute()
+	if !j.far {
+		var err error
+		if named, err = absolute(args); err != nil {
 			return nil, err
 		}
 	}
-	for _, path := range unique(append(named, listed...)) {
-		j.sources = append(j.sources, strings.TrimPrefix(path, "/"))
-	}
-	return j, nil
+	var err error
+	j.series, err = f.defaultSeries(j.host, named)
+	return j, err
 }
 
 // listed returns the absolute paths of the sources in the file of --files-from.
@@ -187,11 +211,11 @@ func (j *job) absolute() []string {
 
 // checkOutside returns an error where a source is the store or lies in it: a store does not keep itself.
 func (j *job) checkOutside(spec string) error {
-	store, err := location.Path(spec)
-	if err != nil {
+	at, err := location.Parse(spec)
+	if err != nil || j.far || at.Scheme != location.Local {
 		return err
 	}
-	store = realPath(store)
+	store := realPath(at.Path)
 	for _, path := range j.absolute() {
 		if within(realPath(path), store) {
 			return fmt.Errorf("source %s lies in the store", path)

@@ -40,7 +40,8 @@ func (h homeless) Run() int {
 }
 
 // varveForTests is the program as scripts call it: VARVE_TEST_NOW sets the clock, VARVE_TEST_TTY makes both outputs terminals,
-// VARVE_TEST_KILL_AT kills the process before the disk operation with this number. There is nobody to ask, and passphrases are weak.
+// VARVE_TEST_KILL_AT kills the process before the disk operation with this number, VARVE_TEST_DENY is the name of a file that may not be
+// opened. There is nobody to ask, and passphrases are weak.
 func varveForTests() {
 	a := newApp()
 	a.tty, a.workFactor = nil, 1
@@ -62,6 +63,9 @@ func varveForTests() {
 			os.Exit(2)
 		}
 		a.open = faulty(&faultfs.Injector{At: at, Do: func(faultfs.Op) { killSelf() }})
+	}
+	if name := os.Getenv("VARVE_TEST_DENY"); name != "" {
+		a.open = faulty(onOpen(name, faultfs.Fault{Err: syscall.EACCES}, nil))
 	}
 	a.host = func() (string, error) { return "testhost", nil }
 	ctx, stop := a.watchSignals(os.Exit)
@@ -88,6 +92,7 @@ func TestScripts(t *testing.T) {
 			"silent": silent,
 			"mount":  mountTmpfs,
 			"lines":  lines,
+			"far":    standIn,
 		},
 		Condition: func(cond string) (bool, error) {
 			switch cond {
@@ -95,6 +100,8 @@ func TestScripts(t *testing.T) {
 				return canMount()
 			case "root":
 				return isRoot()
+			case "sftp":
+				return canServe()
 			}
 			return false, fmt.Errorf("unknown condition %s", cond)
 		},

@@ -132,9 +132,9 @@ func (a *app) keyName() string {
 	if err != nil {
 		return ""
 	}
-	path, err := location.Path(spec)
-	if err != nil || len(path) > maxKeyName || !printable(path) {
-		return ""
+	at, err := location.Parse(spec)
+	if name := at.String(); err == nil && len(name) <= maxKeyName && printable(name) {
+		return name
 	}
-	return path
+	return ""
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,8 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"varve"
-	"varve/internal/disk"
-	"varve/internal/disk/memfs"
 	"varve/internal/location"
 	"varve/internal/restore"
 	"varve/internal/seal"
@@ -52,8 +49,8 @@ there already and right is left alone, what differs is replaced, and what the sn
 		},
 	}
 	flags := c.Flags()
-	flags.StringVarP(&r.target, "target", "t", "", "restore into this `DIR`, which is made if it does not exist")
-	flags.BoolVar(&r.inPlace, "in-place", false, "restore to where the files came from")
+	flags.StringVarP(&r.target, "target", "t", "", "restore into this `DIR`, which is made if it does not exist; HOST:DIR is one on another machine")
+	flags.BoolVar(&r.inPlace, "in-place", false, "restore to where the files came from on this machine")
 	flags.BoolVar(&r.delete, "delete", false, "delete what the snapshot does not have, and print it")
 	flags.BoolVarP(&r.dryRun, "dry-run", "n", false, "print what would change; change nothing")
 	flags.BoolVar(&r.sync, "sync", false, "end only when the disk has taken everything")
@@ -64,21 +61,47 @@ there already and right is left alone, what differs is replaced, and what the sn
 
 // run restores what was picked.
 func (r *restoring) run(ctx context.Context, p *location.Place, o *opened) error {
-	a := r.app
 	if err := mayRead(p); err != nil && !r.dryRun {
 		return fmt.Errorf("restore: %w", err)
 	}
-	dir, err := r.dir(o)
+	target, err := r.open(ctx, p, o)
 	if err != nil {
 		return err
 	}
-	if err := r.check(dir, p, o); err != nil {
-		return err
+	return errors.Join(r.into(ctx, p, o, target), target.Close())
+}
+
+// open opens the target.
+func (r *restoring) open(ctx context.Context, p *location.Place, o *opened) (*location.Target, error) {
+	spec := r.target
+	if r.inPlace {
+		if err := r.athome(o); err != nil {
+			return nil, err
+		}
+		spec = "/" + o.base
 	}
-	target, made, err := r.open(dir)
+	at, err := location.Parse(spec)
 	if err != nil {
-		return fmt.Errorf("restore into %s: %w", quote(dir), err)
+		return nil, usage(fmt.Errorf("target: %w", err))
 	}
+	if err := r.check(at, p, o); err != nil {
+		return nil, err
+	}
+	return location.Into(ctx, spec, r.app.options(r.app.secrets), r.dryRun)
+}
+
+// athome refuses to restore in place what is from another machine: in its place here lies something else.
+func (r *restoring) athome(o *opened) error {
+	host, err := r.app.host()
+	if err != nil || o.snap.Host == escape(host) {
+		return nil
+	}
+	return usagef("restore --in-place: snapshot %s is of the host %s, and this is %s: say where to with --target", o.snap.ID.Short(), quote(o.snap.Host), quote(host))
+}
+
+// into restores what was picked into target.
+func (r *restoring) into(ctx context.Context, p *location.Place, o *opened, target *location.Target) error {
+	a := r.app
 	if !o.snap.State.Good() {
 		a.warn("snapshot %s is incomplete: %s could not be read when it was made", o.snap.ID.Short(), count(o.snap.Skipped, "object", "objects"))
 	}
@@ -86,13 +109,13 @@ func (r *restoring) run(ctx context.Context, p *location.Place, o *opened) error
 	if o.path == "" {
 		m.expect(o.snap.Files+o.snap.Dirs, o.snap.Bytes)
 	}
-	t := &restoreReport{restoring: r, meter: m, dir: dir, made: made, failed: a.newLimited(), unkept: unkept{}}
+	t := &restoreReport{restoring: r, meter: m, dir: target.Path, made: target.Made, failed: a.newLimited(), unkept: unkept{}}
 	t.begin()
 	uid := os.Geteuid()
 	var report restore.Report
-	err = a.watch(m, func() (err error) {
-		report, err = restore.Run(ctx, o.source, target, restore.Options{UID: uint32(uid), GID: uint32(os.Getegid()), Privileged: uid == 0,
-			NoOwner: r.noOwner, Delete: r.delete, Spare: p.Skip, DryRun: r.dryRun, Sync: r.sync, Progress: t.event})
+	err := a.watch(m, func() (err error) {
+		report, err = restore.Run(ctx, o.source, target.Dir, restore.Options{UID: uint32(uid), GID: uint32(os.Getegid()), Privileged: uid == 0,
+			NoOwner: r.noOwner, Delete: r.delete, Spare: p.Skip, DryRun: r.dryRun, Sync: r.sync, Far: target.Far(), Progress: t.event})
 		return err
 	})
 	t.close()
@@ -119,22 +142,19 @@ func mayRead(p *location.Place) error {
 	return nil
 }
 
-// dir returns the absolute path of the directory that the source of o is restored into.
-func (r *restoring) dir(o *opened) (string, error) {
-	if r.inPlace {
-		return "/" + o.base, nil
-	}
-	return filepath.Abs(r.target)
-}
-
 // check refuses what would harm the store, or the target.
-func (r *restoring) check(dir string, p *location.Place, o *opened) error {
-	target, store := realPath(dir), realPath(p.Path)
+func (r *restoring) check(at location.Spec, p *location.Place, o *opened) error {
+	target, store := at.Path, p.Spec.Path
+	here := at.Scheme == location.Local && !p.Far()
+	if here {
+		target, store = realPath(target), realPath(store)
+	}
+	same := here || at.Scheme != location.Local && p.Far() && at.Target == p.Spec.Target
 	switch {
-	case within(target, store), r.inside(target, p.Skip):
-		return fmt.Errorf("restore into %s: it lies in the store", quote(dir))
-	case r.delete && wouldDelete(o, target, store):
-		return fmt.Errorf("restore with --delete into %s: the store lies in what would be deleted", quote(dir))
+	case same && within(target, store), here && r.inside(target, p.Skip):
+		return fmt.Errorf("restore into %s: it lies in the store", quote(at.String()))
+	case r.delete && same && wouldDelete(o, target, store):
+		return fmt.Errorf("restore with --delete into %s: the store lies in what would be deleted", quote(at.String()))
 	case r.delete && !o.snap.State.Good():
 		return fmt.Errorf("restore with --delete: snapshot %s is incomplete: what it lacks would be deleted", o.snap.ID.Short())
 	}
@@ -171,23 +191,6 @@ func wouldDelete(o *opened, target, store string) bool {
 	return slices.ContainsFunc(o.snap.Sources, func(source string) bool { return varve.Within(place, strings.Trim(source, "/")) })
 }
 
-// open opens the target, which is made where it is missing. In a dry run an empty directory in memory stands for one that would be
-// made.
-func (r *restoring) open(dir string) (target disk.FS, made bool, err error) {
-	target, err = r.app.open(dir)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return target, false, err
-	}
-	if r.dryRun {
-		return memfs.New(memfs.Options{}).Root(), true, nil
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, false, err
-	}
-	target, err = r.app.open(dir)
-	return target, true, err
-}
-
 // restoreReport tells what a restore does.
 type restoreReport struct {
 	*restoring
@@ -199,7 +202,15 @@ type restoreReport struct {
 }
 
 // at returns the path on the target that people see.
-func (t *restoreReport) at(path string) string { return filepath.Join(t.dir, path) }
+func (t *restoreReport) at(path string) string {
+	switch {
+	case path == "":
+		return t.dir
+	case strings.HasSuffix(t.dir, ":."): // another machine's login directory
+		return strings.TrimSuffix(t.dir, ".") + path
+	}
+	return strings.TrimSuffix(t.dir, "/") + "/" + path
+}
 
 // event takes what Run reports.
 func (t *restoreReport) event(e restore.Event) {
@@ -264,12 +275,12 @@ func (t *restoreReport) json(e restore.Event) jsonEvent {
 func (t *restoreReport) close() {
 	t.failed.close("could not be restored")
 	for _, u := range t.unkept.sorted() {
-		u.example = strings.TrimPrefix(t.at(u.example), "/")
+		path := t.at(u.example)
 		if t.app.json {
-			t.app.emitEvent(u.json())
+			t.app.emitEvent(u.json(path))
 			continue
 		}
-		t.app.warn("not restored: %s", u.text())
+		t.app.warn("not restored: %s", u.text(path))
 	}
 }
 

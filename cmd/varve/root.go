@@ -19,6 +19,7 @@ digest of every file, so that varve can verify them.
 SNAPSHOT is latest, latest~2, 3B (the third newest), the beginning of an ID, a date or time such as 2026-11-20 or 2026-11-20T10:20, or
 an age such as 10D or 1h30m: the newest snapshot at or before that time. SNAPSHOT:PATH is a part of it.`,
 		Example: `  varve backup --init -s /mnt/backup/store /home
+  varve backup -s /mnt/backup/store admin@web:/etc
   varve restore -s /mnt/backup/store latest:/home/u/notes -t /tmp/notes`,
 		Args:              unknownCommand,
 		SilenceErrors:     true,
@@ -33,18 +34,19 @@ an age such as 10D or 1h30m: the newest snapshot at or before that time. SNAPSHO
 			if a.noCache && a.cacheDir != "" {
 				return usagef("--no-cache and --cache-dir exclude one another")
 			}
-			return nil
+			return a.reach.check(a)
 		},
 	}
 	root.SetVersionTemplate("varve {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage(err) })
 	flags := root.PersistentFlags()
 	flags.SortFlags = false
-	flags.StringVarP(&a.store, "store", "s", "", "the `STORE` that keeps the snapshots: a directory (default $VARVE_STORE)")
+	flags.StringVarP(&a.store, "store", "s", "", "the `STORE` that keeps the snapshots: a directory, or HOST:DIR over SFTP (default $VARVE_STORE)")
 	a.secrets = a.newSecrets("")
 	a.secrets.add(root)
 	flags.StringVar(&a.cacheDir, "cache-dir", "", "keep what is known of vaults in this `DIR` (default $VARVE_CACHE_DIR, or ~/.cache/varve)")
 	flags.BoolVar(&a.noCache, "no-cache", false, "keep nothing that can be had again")
+	a.reach.add(root)
 	flags.BoolVar(&a.json, "json", false, "print JSON, for programs")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print no progress, no summary, and not what is deleted")
 	flags.CountVarP(&a.verbose, "verbose", "v", "print more: a summary, and everything that was noticed")
@@ -61,7 +63,7 @@ func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.initCommand(), a.backupCommand(), a.snapshotsCommand(), a.lsCommand(), a.findCommand(), a.diffCommand(), a.catCommand(),
 		a.restoreCommand(), a.verifyCommand(), a.forgetCommand(), a.unforgetCommand(), a.pruneCommand(), a.copyCommand(), a.keyCommand(),
-		a.statsCommand(), a.whyCommand(), a.versionCommand(), a.completionCommand(),
+		a.statsCommand(), a.doctorCommand(), a.serveCommand(), a.whyCommand(), a.versionCommand(), a.completionCommand(),
 	}
 }
 

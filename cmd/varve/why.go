@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,15 +42,22 @@ func (a *app) why(ctx context.Context, excludes *excludeFlags, sources, args []s
 	for _, source := range named {
 		j.sources = append(j.sources, strings.TrimPrefix(source, "/"))
 	}
-	options, err := excludes.options(j.sources)
+	request, err := excludes.request()
 	if err != nil {
 		return err
 	}
-	options.Skip = a.skip()
-	b := backup{app: a}
-	src, err := b.walk(&j, options)
+	options, err := location.WalkOptions(request, j.sources)
+	if err != nil {
+		return usage(err)
+	}
+	options.Skip = a.skip(ctx)
+	top, err := a.open("/")
 	if err != nil {
 		return err
+	}
+	src, err := walk.New(top, j.sources, options)
+	if err != nil {
+		return fmt.Errorf("why: %w", err)
 	}
 	for _, arg := range args {
 		if err = errors.Join(ctx.Err(), a.whyPath(src, arg)); err != nil {
@@ -60,12 +68,12 @@ func (a *app) why(ctx context.Context, excludes *excludeFlags, sources, args []s
 }
 
 // skip returns what a backup into the store that was named would leave out. The answer does not depend on there being one.
-func (a *app) skip() []varve.Stamp {
+func (a *app) skip(ctx context.Context) []varve.Stamp {
 	spec, err := a.storeSpec()
 	if err != nil {
 		return nil
 	}
-	skip, err := location.Skip(spec, a.options(a.secrets))
+	skip, err := location.Skip(ctx, spec, a.options(a.secrets))
 	if err != nil {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -20,35 +21,73 @@ import (
 // Init makes the tree that spec names, and the directories on the way to it. The directory of the store may exist already if it is
 // empty. fs.ErrExist where it is a store; disk.ErrNotEmpty where it holds something else; ErrScheme as for Open.
 func Init(ctx context.Context, spec string, opts Options) error {
-	path, dir, err := prepare(ctx, spec, opts)
+	if s, err := Parse(spec); err == nil && s.Scheme == SSH {
+		client, err := opts.initFar(ctx, s, Tree)
+		if err != nil {
+			return err
+		}
+		return client.Close()
+	}
+	p, dir, err := prepare(ctx, spec, opts)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(tree.Init(dir), dir.Close()); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return nil
+	return wrapPath("", p.Path, errors.Join(tree.Init(dir), dir.Close(), p.site.Close()))
 }
 
 // InitVault makes the vault that spec names, as Init makes a tree, and returns its restore key.
 func InitVault(ctx context.Context, spec string, opts Options, how vault.InitOptions) (key seal.KeyFile, err error) {
-	path, dir, err := prepare(ctx, spec, opts)
+	if s, err := Parse(spec); err == nil && s.Scheme == SSH {
+		client, err := opts.initFar(ctx, s, Vault)
+		if err != nil {
+			return key, err
+		}
+		how.Place = s.String()
+		key, err = vault.Init(ctx, client.Backend(), how)
+		return key, errors.Join(wrapPath("make", how.Place, err), client.Close())
+	}
+	p, dir, err := prepare(ctx, spec, opts)
 	if err != nil {
 		return key, err
 	}
 	storage := files.Open(dir, files.Options{})
-	defer func() { err = errors.Join(err, storage.Close()) }()
+	defer func() { err = errors.Join(err, storage.Close(), p.site.Close()) }()
+	lease, err := clear(ctx, dir, storage)
+	if err != nil {
+		return key, wrapPath("init vault", p.Path, err)
+	}
+	defer func() { err = errors.Join(err, lease.Close()) }()
+	how.Place = p.Path
+	key, err = vault.Init(ctx, storage, how)
+	return key, wrapPath("make", p.Path, err)
+}
+
+// clear makes dir a place for a vault, which nobody else makes there until what it returns is closed.
+func clear(ctx context.Context, dir disk.FS, storage varve.Backend) (io.Closer, error) {
 	lease, err := dir.Lock(initLock)
 	if err != nil {
-		return key, wrapPath("init vault", path, err)
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, dir.Remove(initLock), lease.Close()) }()
+	l := initLease{dir: dir, lease: lease}
 	if err := makeRoom(ctx, dir, storage); err != nil {
-		return key, wrapPath("init vault", path, err)
+		return nil, errors.Join(err, l.Close())
 	}
-	how.Place = path
-	key, err = vault.Init(ctx, storage, how)
-	return key, wrapPath("make", path, err)
+	return l, nil
+}
+
+// initLease is the right to make a vault in a directory.
+type initLease struct {
+	dir   disk.FS
+	lease io.Closer
+}
+
+// Close gives it up, and leaves nothing of it.
+func (l initLease) Close() error {
+	err := l.dir.Remove(initLock)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(err, l.lease.Close())
 }
 
 // initLock is the lease of who makes a vault: a name of a temporary file, so that one left behind goes as they do.
@@ -93,57 +132,72 @@ func leftover(n disk.Name) bool {
 	return len(n.Name) > 4 && n.Name[:4] == "tmp-" && backend.IsHex(n.Name[4:])
 }
 
-// prepare opens the directory that becomes a store.
-func prepare(ctx context.Context, spec string, opts Options) (path string, dir disk.FS, err error) {
-	if path, err = Path(spec); err != nil {
-		return "", nil, err
+// prepare opens the directory that becomes a store, and the place that it will be.
+func prepare(ctx context.Context, spec string, opts Options) (*Place, disk.FS, error) {
+	s, err := Parse(spec)
+	if err != nil {
+		return nil, nil, err
 	}
 	if err := ctx.Err(); err != nil {
-		return "", nil, err
+		return nil, nil, err
 	}
-	if err := opts.checkNoStore(path); err != nil {
-		return "", nil, err
+	p, err := opts.place(ctx, s)
+	if err != nil {
+		return nil, nil, err
 	}
-	if dir, err = opts.makeDir(path, 0o700); err != nil {
-		return "", nil, fmt.Errorf("init store %s: %w", path, err)
+	dir, err := p.prepare(opts)
+	if err != nil {
+		return nil, nil, errors.Join(err, p.site.Close())
 	}
-	return path, dir, nil
+	return p, dir, nil
 }
 
-// checkNoStore returns an error that matches fs.ErrExist where a store lies at path.
-func (o Options) checkNoStore(path string) error {
-	dir, err := o.openDir(path)
+func (p *Place) prepare(opts Options) (disk.FS, error) {
+	if err := p.checkNoStore(opts); err != nil {
+		return nil, err
+	}
+	dir, err := p.site.makeDir(p.Spec.Path, 0o700)
+	return dir, wrapPath("init store", p.Path, err)
+}
+
+// checkNoStore returns an error that matches fs.ErrExist where a store lies at p.
+func (p *Place) checkNoStore(opts Options) error {
+	dir, err := p.site.open(p.Spec.Path)
+	if errors.Is(err, disk.ErrLost) {
+		return wrapPath("init store", p.Path, cause(err))
+	}
 	if err != nil {
 		return nil // makeDir will say why, or make it
 	}
-	_, err = o.probe(dir)
+	_, err = p.probe(dir, opts)
 	if errors.Is(err, varve.ErrNoStore) {
 		return nil
 	}
 	if err == nil {
 		err = fmt.Errorf("is a store already: %w", fs.ErrExist)
 	}
-	return wrapPath("init store", path, err)
+	return wrapPath("init store", p.Path, err)
 }
 
 // makeDir opens the directory at path. Where it is missing it is made with this mode, durably, and so are those above it with the
 // usual one.
-func (o Options) makeDir(path string, mode uint32) (disk.FS, error) {
-	dir, err := o.openDir(path)
-	if !errors.Is(err, fs.ErrNotExist) || path == filepath.Dir(path) {
+func (s *site) makeDir(path string, mode uint32) (disk.FS, error) {
+	dir, err := s.open(path)
+	up := filepath.Dir(path)
+	if !errors.Is(err, fs.ErrNotExist) || path == up {
 		return dir, err
 	}
-	up, err := o.makeDir(filepath.Dir(path), 0o755)
+	above, err := s.makeDir(up, 0o755)
 	if err != nil {
 		return nil, err
 	}
-	defer up.Close()
+	defer above.Close()
 	name := filepath.Base(path)
-	if err := up.Mkdir(name, mode); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := above.Mkdir(name, mode); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
-	if err := up.Sync(); err != nil {
+	if err := above.Sync(); err != nil {
 		return nil, err
 	}
-	return up.OpenDir(name)
+	return above.OpenDir(name)
 }

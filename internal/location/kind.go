@@ -2,6 +2,7 @@ package location
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -63,29 +64,33 @@ func hasVaultConfig(dir disk.FS) (bool, error) {
 }
 
 // Skip returns what Place.Skip would hold, without opening the store: it needs no key. varve.ErrNoStore and ErrScheme as for Open.
-func Skip(spec string, opts Options) ([]varve.Stamp, error) {
-	path, err := Path(spec)
+func Skip(ctx context.Context, spec string, opts Options) ([]varve.Stamp, error) {
+	s, err := Parse(spec)
+	if err != nil || s.Scheme != Local {
+		return nil, err
+	}
+	p, err := opts.place(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := opts.openDir(path)
+	dir, err := p.site.open(s.Path)
 	if err != nil {
-		return nil, wrapPath("look at", path, err)
+		return nil, wrapPath("look at", p.Path, err)
 	}
-	root, err := opts.probe(dir)
+	root, err := p.probe(dir, opts)
 	if err != nil {
-		return nil, wrapPath("look at", path, err)
+		return nil, wrapPath("look at", p.Path, err)
 	}
 	return []varve.Stamp{root}, nil
 }
 
 // probe returns the stamp of dir, which it closes, if that is a store of any kind. varve.ErrNoStore where not.
-func (o Options) probe(dir disk.FS) (varve.Stamp, error) {
+func (p *Place) probe(dir disk.FS, opts Options) (varve.Stamp, error) {
 	kind, root, err := look(dir)
 	if err != nil || kind == Vault {
 		return root, errors.Join(err, dir.Close())
 	}
-	store, err := tree.Open(dir, o.tree())
+	store, err := tree.Open(dir, opts.tree(p.Far()))
 	if err != nil {
 		return root, err
 	}

@@ -1,10 +1,11 @@
-// Package location turns what a user writes for a store into an open varve.Store. It is the only place that knows the schemes a
-// store can be written in, and the only one that chooses among kinds of stores: which kind one is, is read from the store itself.
+// Package location turns what a user writes for a place into an open store, the files of a source, or the target of a restore. It is the
+// only package that knows the schemes a place can be written in, and the only one that chooses among kinds of stores: which kind one is, is
+// read from the store itself.
 //
 //	STORE/.varve/format   a tree
 //	STORE/config          a vault, if it says so
 //
-// It is not for finding sources or targets of a restore: those are plain paths. It asks nobody for a passphrase; its caller does.
+// It asks nobody for a passphrase; its caller does.
 package location
 
 import (
@@ -18,99 +19,145 @@ import (
 	"varve"
 	"varve/internal/backend/files"
 	"varve/internal/disk"
-	"varve/internal/disk/osfs"
 	"varve/internal/tree"
 	"varve/internal/vault"
 )
 
-// ErrScheme says that a store is written in a form that is understood but not supported.
-var ErrScheme = errors.New("this version keeps stores in local directories only")
-
 // Options say how a store is opened. The zero value is right for a tree on a local disk.
 type Options struct {
-	// OpenDir opens a directory by its path; nil stands for osfs.Open.
+	// OpenDir opens a directory of this machine by its path; nil stands for osfs.Open.
 	OpenDir func(path string) (disk.FS, error)
+	// Reach says how other machines are reached.
+	Reach Reach
 	// DayNames names the directories of new snapshots in a tree by the day.
 	DayNames bool
-	// Unlock returns what a vault is opened with, path being its directory. It is asked where there is a vault, and only then; nil
+	// Unlock returns what a vault is opened with, path being Place.Path. It is asked where there is a vault, and only then; nil
 	// stands for no credentials and nothing remembered.
 	Unlock func(ctx context.Context, path string) (vault.Credentials, vault.Options, error)
+	// Owners returns the names of users and groups of this machine, for files that are offered to another one; see walk.Options.
+	Owners func(uid, gid uint32) (user, group string)
 }
 
 // Place is a store, opened.
 type Place struct {
 	Store varve.Store
-	// Vault is Store where that is a vault, and nil where it is a tree.
+	// Vault is Store where that is a vault, and nil where it is a tree. Tree is Store where that is a tree which this program opened itself,
+	// and not one that another machine serves.
 	Vault *vault.Store
-	// Path is the store's directory, absolute.
+	Tree  *tree.Store
+	// Spec is where the store is.
+	Spec Spec
+	// Path names the store: its absolute path on this machine, or Spec as text.
 	Path string
-	// Skip are the directories that no snapshot may hold: the store's own.
+	// Skip are the directories of this machine that no snapshot may hold: the store's own.
 	Skip []varve.Stamp
 
+	site  *site
 	files *files.Files // of a vault
 }
 
 // Close closes the store.
-func (p *Place) Close() error { return p.Store.Close() }
+func (p *Place) Close() error { return errors.Join(p.Store.Close(), p.site.Close()) }
+
+// Far reports whether the store is on another machine.
+func (p *Place) Far() bool { return p.Spec.Scheme != Local }
+
+// Lacks returns what the other machine does not keep or do for the store, in words; nothing where it is this one.
+func (p *Place) Lacks() []string {
+	if d := p.site.disk(); d != nil {
+		return d.Abilities().Lacks()
+	}
+	return nil
+}
 
 // Open opens the store that spec names. varve.ErrNoStore where there is no directory or it is not a store; ErrScheme where spec
 // is of a form that is not supported; vault.ErrKey where Unlock does not open it.
 func Open(ctx context.Context, spec string, opts Options) (*Place, error) {
-	path, err := Path(spec)
+	s, err := Parse(spec)
 	if err != nil {
 		return nil, err
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	dir, err := opts.openDir(path)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return nil, fmt.Errorf("open store %s: %w: %w", path, varve.ErrNoStore, cause(err))
-	}
+	p, err := opts.place(ctx, s)
 	if err != nil {
-		return nil, fmt.Errorf("open store %s: %w", path, cause(err))
+		return nil, err
 	}
-	kind, root, err := look(dir)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open store %s: %w", path, err), dir.Close())
-	}
-	p := &Place{Path: path, Skip: []varve.Stamp{root}}
-	if kind == Vault {
-		err = p.openVault(ctx, dir, opts)
-	} else {
-		err = p.openTree(dir, opts)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if err := p.open(ctx, opts); err != nil {
+		return nil, errors.Join(err, p.site.Close())
 	}
 	return p, nil
 }
 
+// place returns the place that s names, with nothing opened yet.
+func (o Options) place(ctx context.Context, s Spec) (*Place, error) {
+	p := &Place{Spec: s, Path: s.String(), site: &site{spec: s}}
+	if s.Scheme == SSH {
+		return p, nil
+	}
+	var err error
+	p.site, err = o.site(ctx, s)
+	return p, err
+}
+
+// enter opens the directory of the store and looks at what kind it is of.
+func (p *Place) enter() (disk.FS, Kind, error) {
+	dir, err := p.site.open(p.Spec.Path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || errors.Is(err, disk.ErrKind) {
+		return nil, "", fmt.Errorf("open store %s: %w: %w", p.Path, varve.ErrNoStore, cause(err))
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("open store %s: %w", p.Path, cause(err))
+	}
+	kind, root, err := look(dir)
+	if err != nil {
+		return nil, "", errors.Join(fmt.Errorf("open store %s: %w", p.Path, err), dir.Close())
+	}
+	if !p.Far() {
+		p.Skip = []varve.Stamp{root}
+	}
+	return dir, kind, nil
+}
+
+// open opens the store.
+func (p *Place) open(ctx context.Context, opts Options) error {
+	if p.Spec.Scheme == SSH {
+		return p.call(ctx, opts)
+	}
+	dir, kind, err := p.enter()
+	if err != nil {
+		return err
+	}
+	if kind == Vault {
+		storage := files.Open(dir, files.Options{})
+		if err = p.unlock(ctx, storage, opts); err == nil {
+			p.files = storage
+		}
+	} else {
+		err = p.openTree(dir, opts)
+	}
+	return wrapPath("", p.Path, err)
+}
+
 // openTree opens the tree in dir, which it takes over.
 func (p *Place) openTree(dir disk.FS, opts Options) error {
-	store, err := tree.Open(dir, opts.tree())
+	store, err := tree.Open(dir, opts.tree(p.Far()))
 	if err == nil {
-		p.Store = store
+		p.Store, p.Tree = store, store
 	}
 	return err
 }
 
-func (o Options) openDir(path string) (disk.FS, error) {
-	if o.OpenDir != nil {
-		return o.OpenDir(path)
-	}
-	return osfs.Open(path)
-}
-
-func (o Options) tree() tree.Options {
+func (o Options) tree(far bool) tree.Options {
 	uid := os.Geteuid()
-	return tree.Options{UID: uint32(uid), GID: uint32(os.Getegid()), Privileged: uid == 0, DayNames: o.DayNames}
+	return tree.Options{UID: uint32(uid), GID: uint32(os.Getegid()), Privileged: uid == 0 && !far, Far: far, DayNames: o.DayNames}
 }
 
 // cause returns err without the operation and the path, where those are known from what is said around it.
 func cause(err error) error {
 	var at *fs.PathError
-	if errors.As(err, &at) {
+	if errors.As(err, &at) && !errors.Is(err, disk.ErrLost) {
 		return at.Err
 	}
 	return err

@@ -13,36 +13,6 @@ import (
 	"varve/internal/disk/osfs"
 )
 
-func TestWhatHasAColonBeforeTheFirstSlashIsNoPath(t *testing.T) {
-	for _, spec := range []string{"host:", "host:path", "user@host:path", "user@host:/path", "sftp://host/x", "ssh://host", "SSH://host", "s3:bucket/x",
-		"rest:https://host/", "rclone:remote:path", "https://host/x", "file:///x", "odd://x", ":x"} {
-		if path, err := Path(spec); !errors.Is(err, ErrScheme) {
-			t.Errorf("%q is %q, %v", spec, path, err)
-		}
-		if _, err := Open(t.Context(), spec, Options{}); !errors.Is(err, ErrScheme) {
-			t.Errorf("open %q: %v", spec, err)
-		}
-		if err := Init(t.Context(), spec, Options{}); !errors.Is(err, ErrScheme) {
-			t.Errorf("init %q: %v", spec, err)
-		}
-	}
-	t.Chdir(t.TempDir())
-	here, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for spec, want := range map[string]string{
-		"./a:b": here + "/a:b", "/a:b": "/a:b", "a/b:c": here + "/a/b:c", "a": here + "/a", "/a/": "/a", ".": here, "@": here + "/@",
-	} {
-		if path, err := Path(spec); err != nil || path != want {
-			t.Errorf("%q is %q, %v; want %q", spec, path, err, want)
-		}
-	}
-	if _, err := Path(""); err == nil {
-		t.Error("an empty name is a path")
-	}
-}
-
 func TestAPlaceThatIsNoStoreIsToldApart(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")

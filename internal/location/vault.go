@@ -6,30 +6,29 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
-	"varve/internal/backend/files"
-	"varve/internal/disk"
+	"varve"
 	"varve/internal/vault"
 )
 
-// openVault opens the vault in dir, which it takes over.
-func (p *Place) openVault(ctx context.Context, dir disk.FS, opts Options) error {
+// unlock opens the vault in storage, which it takes over.
+func (p *Place) unlock(ctx context.Context, storage varve.Backend, opts Options) error {
 	var creds vault.Credentials
 	var o vault.Options
 	if opts.Unlock != nil {
 		var err error
 		if creds, o, err = opts.Unlock(ctx, p.Path); err != nil {
-			return errors.Join(err, dir.Close())
+			return errors.Join(err, storage.Close())
 		}
 	}
 	tagCache(o.Cache)
-	storage := files.Open(dir, files.Options{})
 	store, err := vault.Open(ctx, storage, creds, o)
 	if err != nil {
 		return errors.Join(err, storage.Close())
 	}
-	p.Store, p.Vault, p.files = store, store, storage
+	p.Store, p.Vault = store, store
 	return nil
 }
 
@@ -68,5 +67,5 @@ func wrapPath(op, path string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("%s %s: %w", op, path, err)
+	return fmt.Errorf("%s: %w", strings.TrimSpace(op+" "+path), err)
 }

@@ -42,7 +42,7 @@ func TestTheKindIsReadFromTheStoreItself(t *testing.T) {
 	if place.Vault == nil || place.Store != varve.Store(place.Vault) || place.Path != spec || len(place.Skip) != 1 || place.Skip[0].Ino == 0 {
 		t.Errorf("%+v", place)
 	}
-	skip, err := Skip(spec, Options{})
+	skip, err := Skip(t.Context(), spec, Options{})
 	if err != nil || len(skip) != 1 || skip[0] != place.Skip[0] {
 		t.Errorf("%v, %v; want %v", skip, err, place.Skip)
 	}
@@ -89,7 +89,7 @@ func TestAFileConfigMakesNoVault(t *testing.T) {
 		if _, err := Open(t.Context(), dir, Options{}); !errors.Is(err, varve.ErrNoStore) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := Skip(dir, Options{}); !errors.Is(err, varve.ErrNoStore) {
+		if _, err := Skip(t.Context(), dir, Options{}); !errors.Is(err, varve.ErrNoStore) {
 			t.Errorf("skip %s: %v", name, err)
 		}
 		if err := Init(t.Context(), dir, Options{}); !errors.Is(err, disk.ErrNotEmpty) {

@@ -8,13 +8,20 @@ import (
 
 // gate bounds how many requests are under way and how many bytes of content belong to them. Whoever waits is let in in the order
 // of coming.
+//
+// There is little room for bytes to begin with, and as much more as has been answered, up to a limit: over a line that is cut again
+// and again the first answers come before everything that could be sent has used the line up.
 type gate struct {
 	mu    sync.Mutex
 	slots int   // free
 	bytes int64 // free
 	all   int64 // bytes free when nobody is in
+	most  int64 // what all grows to
 	queue []*waiter
 }
+
+// firstBytes is how much room there is to begin with.
+const firstBytes = 32 << 10
 
 type waiter struct {
 	cost int64
@@ -22,11 +29,16 @@ type waiter struct {
 }
 
 func newGate(slots int, bytes int64) *gate {
-	return &gate{slots: slots, bytes: bytes, all: bytes}
+	first := min(firstBytes, bytes)
+	return &gate{slots: slots, bytes: first, all: first, most: bytes}
 }
 
 // cost returns what size bytes of content take; more than there is ever room for counts as all of it.
-func (g *gate) cost(size int) int64 { return min(int64(size), g.all) }
+func (g *gate) cost(size int) int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return min(int64(size), g.all)
+}
 
 // enter waits until there is room. The error is that of ctx, or errClosed when lost is closed first.
 func (g *gate) enter(ctx context.Context, lost <-chan struct{}, cost int64) error {
@@ -73,8 +85,10 @@ func (g *gate) borrow() {
 func (g *gate) leave(cost int64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	more := min(cost, g.most-g.all)
 	g.slots++
-	g.bytes += cost
+	g.bytes += cost + more
+	g.all += more
 	g.admit()
 }
 

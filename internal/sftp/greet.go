@@ -33,10 +33,11 @@ func (s *Session) greet(ctx context.Context) (*bufio.Reader, error) {
 
 func (s *Session) exchange(in *bufio.Reader) error {
 	hello := []byte{0, 0, 0, 5, typeInit, 0, 0, 0, version}
-	if _, err := s.conn.Write(hello); err != nil {
-		return fmt.Errorf("%w: %w", ErrLost, err)
+	_, refused := s.conn.Write(hello)
+	head, err := in.Peek(5) // of who does not listen, too: it may say why
+	if err != nil && refused != nil {
+		err = refused
 	}
-	head, err := in.Peek(5)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrLost, ended(err))
 	}

@@ -20,6 +20,20 @@ func in(t *testing.T, f func(*testing.T)) {
 	synctest.Test(t, f)
 }
 
+// deaf says something and listens to nothing, as a login shell does that lets nobody in.
+type deaf struct{ io.Reader }
+
+func (deaf) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+func (deaf) Close() error              { return nil }
+
+func TestAServerThatDoesNotListenIsHeard(t *testing.T) {
+	for says, want := range map[string]string{"This account is not available.\n": "This account is not available.", "": io.ErrClosedPipe.Error()} {
+		if _, err := Open(context.Background(), deaf{strings.NewReader(says)}, Options{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("of one that says %q: %v", says, err)
+		}
+	}
+}
+
 func TestASessionThatStallsEnds(t *testing.T) {
 	in(t, func(t *testing.T) {
 		s := converse(t, Options{}, nil, func(p *peer) { p.next() })

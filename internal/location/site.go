@@ -1,0 +1,96 @@
+package location
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"varve/internal/disk"
+	"varve/internal/disk/osfs"
+	"varve/internal/disk/sftpfs"
+	"varve/internal/ssh"
+)
+
+// Reach says how other machines are reached. The zero value runs ssh as its own configuration says, and never asks anybody.
+type Reach struct {
+	// SSH is the ssh program with its first arguments; nil for ssh.
+	SSH []string
+	// Interactive lets ssh ask on the terminal.
+	Interactive bool
+	// Connections is how many sessions there are with one SFTP server at once; 0 for 4.
+	Connections int
+	// Program is the name of varve on the other side of an ssh:// place; empty for varve.
+	Program string
+	// Version is the name and version of this program, told to a varve on the other side.
+	Version string
+	// Warn, where set, is told what went wrong and was got over, by several goroutines.
+	Warn func(error)
+}
+
+// site is the disk on which a place lies.
+type site struct {
+	spec Spec
+	// open opens a directory by its path, whose symlinks are followed.
+	open func(path string) (disk.FS, error)
+	// under are the connections that what was opened needs.
+	under []*sftpfs.Disk
+}
+
+// site returns the disk that s is on.
+func (o Options) site(ctx context.Context, s Spec) (*site, error) {
+	at := &site{spec: s}
+	switch {
+	case s.Scheme == Local && o.OpenDir != nil:
+		at.open = o.OpenDir
+	case s.Scheme == Local:
+		at.open = osfs.Open
+	case s.Scheme == SFTP:
+		at.open = func(path string) (disk.FS, error) {
+			d, err := o.Reach.sftp(ctx, s, path, sftpfs.Options{})
+			if err != nil {
+				return nil, err
+			}
+			at.under = append(at.under, d)
+			return d.Root(), nil
+		}
+	case s.Scheme == SSH:
+		return nil, marked{fmt.Errorf("%s: files go to another machine over SFTP, as HOST:DIR or sftp://HOST/DIR", s), ErrScheme}
+	default:
+		return nil, marked{fmt.Errorf("%s: an rsync daemon has sources, and keeps neither stores nor what is restored", s), ErrScheme}
+	}
+	return at, nil
+}
+
+// sftp opens a directory on an SFTP server.
+func (r Reach) sftp(ctx context.Context, s Spec, path string, opts sftpfs.Options) (*sftpfs.Disk, error) {
+	opts.Connections, opts.Warn = r.Connections, r.Warn
+	opts.Dial = func(ctx context.Context) (io.ReadWriteCloser, error) { return r.dial(ctx, s, ssh.Subsystem("sftp")) }
+	return sftpfs.Open(ctx, path, opts)
+}
+
+// dial runs a service on the machine of s.
+func (r Reach) dial(ctx context.Context, s Spec, service ssh.Service) (*ssh.Conn, error) {
+	return ssh.Dial(ctx, s.Target, service, ssh.Options{Command: r.SSH, Interactive: r.Interactive})
+}
+
+// far reports whether the site is on another machine.
+func (s *site) far() bool { return s.spec.Scheme != Local }
+
+// disk is the connection that the site's last directory was opened through; nil on this machine.
+func (s *site) disk() *sftpfs.Disk {
+	if len(s.under) == 0 {
+		return nil
+	}
+	return s.under[len(s.under)-1]
+}
+
+// Close ends the connections.
+func (s *site) Close() error {
+	var errs []error
+	for _, d := range s.under {
+		errs = append(errs, d.Close())
+	}
+	s.under = nil
+	return errors.Join(errs...)
+}
