@@ -164,9 +164,14 @@ func (b *backup) save(ctx context.Context, place *location.Place, job *job) erro
 	b.expect(ctx, store, job.series, m)
 	r := newBackupReport(a, m)
 	var snap varve.Snapshot
+	guarded, end := b.origin.Guard(ctx, src)
+	defer end()
 	err = a.watch(m, func() (err error) {
-		snap, err = store.Save(ctx, src, varve.SaveOptions{Series: job.series, Host: job.host, Sources: job.absolute(), Tags: job.tags,
-			Pinned: job.pin, Program: program(), Recheck: b.recheck, Ahead: b.ahead(), Now: a.now, Progress: r.event})
+		snap, err = store.Save(guarded, src, varve.SaveOptions{Series: job.series, Host: job.host, Sources: job.absolute(), Tags: job.tags,
+			Pinned: job.pin, Program: program(), Recheck: b.recheck, Ahead: b.origin.Ahead(), Now: a.now, Progress: r.event})
+		if cause := context.Cause(guarded); err != nil && cause != nil && ctx.Err() == nil {
+			err = fmt.Errorf("backup: %w", cause) // what has failed, and not that the save was ended for it
+		}
 		return err
 	})
 	r.untold(b.origin)
@@ -178,14 +183,6 @@ func (b *backup) save(ctx context.Context, place *location.Place, job *job) erro
 	}
 	r.summary(snap, a.witnessOf(ctx, place, snap))
 	return incomplete(snap)
-}
-
-// ahead is how many files are opened ahead of their turn.
-func (b *backup) ahead() int {
-	if b.origin.Far() {
-		return location.FarAhead
-	}
-	return 0
 }
 
 // expect tells the meter what the last snapshot of the series held, without which nobody knows how long the run will take, and warns

@@ -269,6 +269,9 @@ func TestWhatIsBetweenIsLookedFor(t *testing.T) {
 			t.Parallel()
 			o := over(c.ssh)
 			o.Patience = 9 * time.Second
+			if name == "not an SSH server" { // which waits in silence for a third of it
+				o.Patience = 3 * time.Second
+			}
 			r := examine(t, cmp.Or(c.place, "box:"), o)
 			r.has(t, Wrong, c.what, c.parts...)
 			if len(r.at(Wrong)) != 1 {

@@ -64,16 +64,18 @@ var floorOf = map[string]int{
 	"internal/location":  4,
 	"internal/replicate": 4,
 	"internal/config":    4,
+	"internal/history":   4,
 	"internal/notice":    4,
 	"internal/units":     4,
 
 	"internal/doctor": 5,
+	"internal/job":    5,
 
 	"cmd/varve": 7,
 }
 
 // pure are the packages that import the standard library and the vocabulary alone.
-var pure = []string{"", "internal/match", "internal/compare", "internal/retention", "internal/selector", "internal/part"}
+var pure = []string{"", "internal/match", "internal/schedule", "internal/compare", "internal/retention", "internal/selector", "internal/part"}
 
 // beside are the packages that stand next to the house: they import the standard library alone, and nothing imports them.
 var beside = []string{"bench", "internal/floors", "internal/e2e"}

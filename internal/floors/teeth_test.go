@@ -104,7 +104,7 @@ func TestEveryBreachIsFound(t *testing.T) {
 		},
 		"a long vocabulary": {
 			map[string]string{"doc.go": "package varve\n" + strings.Repeat("\n", vocabularyLines)},
-			"the vocabulary has 541 lines; 540 are allowed",
+			"the vocabulary has 561 lines; 560 are allowed",
 		},
 		"a junk drawer": {
 			map[string]string{"internal/util/u.go": "package stuff\n"},

@@ -130,7 +130,7 @@ func (p *Place) open(ctx context.Context, opts Options) error {
 		return err
 	}
 	if kind == Vault {
-		storage := files.Open(dir, files.Options{})
+		storage := files.Open(dir, p.filesOptions())
 		if err = p.unlock(ctx, storage, opts); err == nil {
 			p.files = storage
 		}
@@ -138,6 +138,14 @@ func (p *Place) open(ctx context.Context, opts Options) error {
 		err = p.openTree(dir, opts)
 	}
 	return wrapPath("", p.Path, err)
+}
+
+// filesOptions says how objects are kept in files.
+func (p *Place) filesOptions() files.Options {
+	if p.Far() {
+		return files.Options{Listers: requests}
+	}
+	return files.Options{}
 }
 
 // openTree opens the tree in dir, which it takes over.

@@ -49,8 +49,8 @@ type Origin struct {
 	client *remote.Client
 }
 
-// FarAhead is how many files of a source on another machine are opened ahead of their turn.
-const FarAhead = 64
+// farAhead is how many files of a source on another machine are opened ahead of their turn over SFTP.
+const farAhead = 64
 
 // ErrMachines says that sources are on several machines, or reached in several ways.
 var ErrMachines = errors.New("sources of one backup must be on one machine")
@@ -193,4 +193,24 @@ func (o *Origin) Close() error {
 		errs = append(errs, o.client.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// Ahead is how many files are worth opening ahead of their turn; 0 on this machine.
+func (o *Origin) Ahead() int {
+	switch o.Spec.Scheme {
+	case SFTP:
+		return farAhead
+	case SSH:
+		return remote.Ahead
+	}
+	return 0
+}
+
+// Guard returns a context for saving src, which is o's: it ends when src has failed as a whole, and not just one file of it. end is called
+// afterwards.
+func (o *Origin) Guard(ctx context.Context, src Files) (guarded context.Context, end func()) {
+	if far, ok := src.(*remote.Source); ok {
+		return far.Guard(ctx)
+	}
+	return ctx, func() {}
 }

@@ -74,9 +74,6 @@ func (r Reach) dial(ctx context.Context, s Spec, service ssh.Service) (*ssh.Conn
 	return ssh.Dial(ctx, s.Target, service, ssh.Options{Command: r.SSH, Interactive: r.Interactive})
 }
 
-// far reports whether the site is on another machine.
-func (s *site) far() bool { return s.spec.Scheme != Local }
-
 // disk is the connection that the site's last directory was opened through; nil on this machine.
 func (s *site) disk() *sftpfs.Disk {
 	if len(s.under) == 0 {

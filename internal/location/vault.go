@@ -10,8 +10,20 @@ import (
 	"time"
 
 	"varve"
+	"varve/internal/backend/limit"
+	"varve/internal/backend/retry"
 	"varve/internal/vault"
 )
+
+// requests is how many operations of a storage on another machine are under way at once.
+const requests = 32
+
+// retried tells of an operation that is made again.
+func (o Options) retried(e retry.Event) {
+	if o.Reach.Warn != nil {
+		o.Reach.Warn(fmt.Errorf("%s %s: %w; trying again", e.Op, e.Name, e.Err))
+	}
+}
 
 // unlock opens the vault in storage, which it takes over.
 func (p *Place) unlock(ctx context.Context, storage varve.Backend, opts Options) error {
@@ -22,6 +34,10 @@ func (p *Place) unlock(ctx context.Context, storage varve.Backend, opts Options)
 		if creds, o, err = opts.Unlock(ctx, p.Path); err != nil {
 			return errors.Join(err, storage.Close())
 		}
+	}
+	if p.Far() {
+		o.Requests = requests
+		storage = retry.New(limit.New(storage, limit.Options{Operations: requests}), retry.Options{Report: opts.retried})
 	}
 	tagCache(o.Cache)
 	store, err := vault.Open(ctx, storage, creds, o)

@@ -9,7 +9,7 @@ import (
 // gate bounds how many requests are under way and how many bytes of content belong to them. Whoever waits is let in in the order
 // of coming.
 //
-// There is little room for bytes to begin with, and as much more as has been answered, up to a limit: over a line that is cut again
+// There may be little room for bytes to begin with, and as much more as has been answered, up to a limit: over a line that is cut again
 // and again the first answers come before everything that could be sent has used the line up.
 type gate struct {
 	mu    sync.Mutex
@@ -20,16 +20,12 @@ type gate struct {
 	queue []*waiter
 }
 
-// firstBytes is how much room there is to begin with.
-const firstBytes = 32 << 10
-
 type waiter struct {
 	cost int64
 	in   chan struct{} // closed when let in
 }
 
-func newGate(slots int, bytes int64) *gate {
-	first := min(firstBytes, bytes)
+func newGate(slots int, first, bytes int64) *gate {
 	return &gate{slots: slots, bytes: first, all: first, most: bytes}
 }
 

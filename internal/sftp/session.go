@@ -18,6 +18,9 @@ type Options struct {
 	Bytes int64
 	// Content is the most bytes of content that one READ or WRITE carries, where the server allows more; all it allows by default.
 	Content int
+	// First is how much content may be under way to begin with; it grows by what is answered, up to Bytes. All of Bytes by default. A
+	// small one is for lines that may be cut: what everybody has under way at that moment was sent in vain.
+	First int64
 	// Stall is how long the server may be silent while an answer is due; 60 s by default. While a request is under way that may
 	// take long with good reason, Fsync or CopyData, it is ten times as long.
 	Stall time.Duration
@@ -34,6 +37,9 @@ func (o Options) filled() Options {
 	}
 	if o.Content <= 0 {
 		o.Content = maxContent
+	}
+	if o.First <= 0 || o.First > o.Bytes {
+		o.First = o.Bytes
 	}
 	if o.Stall <= 0 {
 		o.Stall = time.Minute
@@ -74,7 +80,7 @@ type Session struct {
 func Open(ctx context.Context, conn io.ReadWriteCloser, o Options) (*Session, error) {
 	o = o.filled()
 	s := &Session{
-		conn: conn, o: o, gate: newGate(o.InFlight, o.Bytes),
+		conn: conn, o: o, gate: newGate(o.InFlight, o.First, o.Bytes),
 		limits: Limits{Read: min(safeContent, o.Content), Write: min(safeContent, o.Content)},
 		wake:   make(chan struct{}, 1), lost: make(chan struct{}),
 		start: time.Now(), calls: map[uint32]*call{},

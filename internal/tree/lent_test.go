@@ -382,3 +382,47 @@ func TestAnInterruptedRemovalLosesNothingThatIsLent(t *testing.T) {
 		t.Errorf("the trash is not empty: %v", err)
 	}
 }
+
+// barred is a disk that refuses links to some files alone, as Linux does with those of other users.
+type barred struct {
+	disk.FS
+	name string
+}
+
+func (b barred) Link(name string, to disk.FS, toName string) error {
+	if name == b.name {
+		return &fs.PathError{Op: "link", Path: name, Err: disk.ErrUnsupported}
+	}
+	return b.FS.Link(name, to.(barred).FS, toName)
+}
+
+func (b barred) Rename(name string, to disk.FS, toName string) error {
+	return b.FS.Rename(name, to.(barred).FS, toName)
+}
+
+func (b barred) Replace(name string, to disk.FS, toName string) error {
+	return b.FS.Replace(name, to.(barred).FS, toName)
+}
+
+func (b barred) OpenDir(name string) (disk.FS, error) {
+	sub, err := b.FS.OpenDir(name)
+	return barred{sub, b.name}, err
+}
+
+func TestALinkThatIsRefusedForOneFileAloneLendsNothing(t *testing.T) {
+	b := newBed(t, memfs.Options{})
+	src := meadow()
+	b.save(src)
+	s, err := tree.Open(barred{b.disk.Root(), "file 3"}, b.use)
+	must(t, err)
+	defer s.Close()
+	must(t, b.trySave(s, src))
+	if got := b.read(".varve/format"); got != "varve tree store\nformat: 1\n" {
+		t.Errorf("the marker is %q", got)
+	}
+	first, second := b.lookup(b.snaps[0].Location+"/dir 0/file 2"), b.lookup(b.snaps[1].Location+"/dir 0/file 2")
+	if first.Stamp.Ino != second.Stamp.Ino {
+		t.Error("other files are not linked any more")
+	}
+	b.sound()
+}

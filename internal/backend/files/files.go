@@ -35,6 +35,9 @@ import (
 type Options struct {
 	// Random makes temporary names; nil stands for crypto/rand.Reader.
 	Random io.Reader
+	// Listers is how many directories are listed at once; 0 stands for 4. Packs lie in 256 of them, so on a disk that is far away it
+	// should be many.
+	Listers int
 }
 
 // Files is a storage in a directory.
@@ -54,6 +57,9 @@ const descriptors = 64
 func Open(root disk.FS, opts Options) *Files {
 	if opts.Random == nil {
 		opts.Random = rand.Reader
+	}
+	if opts.Listers <= 0 {
+		opts.Listers = listers
 	}
 	held := disk.NewHeld(root, descriptors)
 	return &Files{opts: opts, held: held, layout: newLayout(held)}

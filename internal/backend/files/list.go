@@ -13,7 +13,7 @@ import (
 	"varve/internal/parallel"
 )
 
-// listers is how many directories are listed at once.
+// listers is how many directories are listed at once, unless Options say otherwise.
 const listers = 4
 
 // errEnough says that the caller wants no more.
@@ -63,7 +63,7 @@ func (f *Files) list(ctx context.Context, prefix string, tell func(varve.Object)
 		}
 		return nil
 	}
-	return parallel.Ordered(listers, weigh, feed, do, done)
+	return parallel.Ordered(f.opts.Listers, weigh, feed, do, done)
 }
 
 // listOne tells the object name if it is there.

@@ -14,7 +14,7 @@
 //
 // A file being written is opened again and what the server has not acknowledged is sent again; since the server itself may have
 // crashed in between, the whole file is then read back and compared before Sync or Close returns nil. A file being read must still
-// have the size and modification time it had.
+// have the size and modification time it had, and its name. A file that this Disk moves while it writes it is found again.
 //
 // # What SFTP does not have
 //

@@ -55,6 +55,8 @@ const (
 	firstWait, longestWait = 250 * time.Millisecond, 30 * time.Second
 	// maxBroken is how many sessions may end by a breach of the protocol before the server is given up.
 	maxBroken = 10
+	// firstBytes is how much content is under way on a new session, in bytes, before anything was answered.
+	firstBytes = 32 << 10
 	// maxFirst is how many times the first session is tried again where it is lost while it is opened.
 	maxFirst = 2
 	// wary is how long after a loss new sessions send no more than smallContent bytes at a time.
@@ -148,7 +150,7 @@ func (p *pool) open(wait time.Duration) (*sftp.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sftp.Open(ctx, conn, sftp.Options{Content: p.content()})
+	return sftp.Open(ctx, conn, sftp.Options{Content: p.content(), First: firstBytes})
 }
 
 // welcome takes a new session in, or notes that there is none. p.mu is held.

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"varve/internal/disk/sftpfs"
 	"varve/internal/ssh"
@@ -28,15 +27,13 @@ func TestOverSSHThatIsCutEvery64KiBEverythingArrives(t *testing.T) {
 	proxy := sshtest.NewProxy(t, s.Addr, sshtest.Faults{CutAfter: 64 << 10})
 	d := open(t, s.Dir, sftpfs.Options{Connections: 2, Durable: true, Dial: dialSSH(t, s, proxy.Through(s.Command()))})
 	root := d.Root()
-	data := make([]byte, 150_000)
+	data := make([]byte, 60_000)
 	_, _ = rand.NewChaCha8([32]byte{7}).Read(data)
-	begin := time.Now()
 	write(t, root, "file", string(data))
 	if read(t, root, "file") != string(data) || onDisk(t, filepath.Join(d.Path(), "file")) != string(data) {
 		t.Error("the content is another one")
 	}
-	if n := proxy.Counts().Cuts; n < 5 {
+	if n := proxy.Counts().Cuts; n < 3 {
 		t.Errorf("%d cuts only", n)
 	}
-	t.Log(proxy.Counts(), time.Since(begin))
 }
