@@ -9,6 +9,7 @@ import (
 	"varve"
 	"varve/internal/disk"
 	"varve/internal/location"
+	"varve/internal/mux"
 	"varve/internal/retention"
 	"varve/internal/ssh"
 	"varve/internal/vault"
@@ -141,7 +142,12 @@ func exitCode(ctx context.Context, err error) int {
 		{errOwners, exitRestoreGaps},
 		{vault.ErrWitness, exitDamaged},
 		{varve.ErrDamaged, exitDamaged},
+		{ssh.ErrHostKey, exitFailed},
+		{ssh.ErrLogin, exitFailed},
+		{ssh.ErrCommand, exitFailed},
 		{ssh.ErrUnreachable, exitNotRun},
+		{disk.ErrLost, exitNotRun},
+		{mux.ErrLost, exitNotRun},
 	} {
 		if errors.Is(err, c.sentinel) {
 			return c.code
@@ -161,6 +167,7 @@ func hint(err error) string {
 		{ssh.ErrHostKey, "compare the key with what its administrator says, then accept it once by hand: ssh HOST"},
 		{ssh.ErrLogin, "is the key known there? varve doctor tells how to set it up; --ssh 'ssh -i FILE' names another key"},
 		{ssh.ErrCommand, "ssh://HOST/DIR wants varve there (--remote-varve names it), HOST:DIR an SFTP server and nothing else"},
+		{mux.ErrLost, "the next run goes on where this one stopped"},
 		{ssh.ErrUnreachable, "is the machine on, and the network there? The next run goes on where this one stopped"},
 		{location.ErrPlace, "a directory whose name has a colon is written ./a:b or with its absolute path"},
 		{errUsage, "varve help COMMAND explains the arguments"},

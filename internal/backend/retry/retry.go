@@ -23,6 +23,7 @@ import (
 	"varve"
 	"varve/internal/backend"
 	"varve/internal/disk"
+	"varve/internal/mux"
 )
 
 // Options vary how often and when to try again. The zero value tries 10 times within about three minutes.
@@ -93,14 +94,14 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // Temporary reports whether an operation that failed with err may succeed later. It may not where err says something about the object
 // or the storage: that it is there or is not, that access is denied, damage, a full disk, a name or an argument that is none, a
-// backend that is closed; nor where the caller gave up.
+// connection that was given up, a backend that is closed; nor where the caller gave up.
 func Temporary(err error) bool {
 	if err == nil {
 		return false
 	}
 	for _, final := range []error{
 		fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, fs.ErrInvalid, fs.ErrClosed, context.Canceled, errors.ErrUnsupported,
-		varve.ErrDamaged, backend.ErrName, disk.ErrNoSpace, disk.ErrKind, disk.ErrName, disk.ErrUnsupported,
+		varve.ErrDamaged, backend.ErrName, disk.ErrLost, mux.ErrLost, mux.ErrClosed, disk.ErrNoSpace, disk.ErrKind, disk.ErrName, disk.ErrUnsupported,
 	} {
 		if errors.Is(err, final) {
 			return false

@@ -203,7 +203,7 @@ func TestALostLineAtAnyPacketEndsEveryOperationAsItShould(t *testing.T) {
 	t.Parallel()
 	s := &scissors{}
 	top := sshtest.Dir(t, -1)
-	d := open(t, top, swift(sftpfs.Options{Durable: true, Connections: 1, Dial: dialCut(t, s, sshtest.SFTPOptions{})}))
+	d := open(t, top, swift(sftpfs.Options{Durable: true, Connections: 1, GiveUp: 24 * time.Hour, Dial: dialCut(t, s, sshtest.SFTPOptions{})}))
 	root := d.Root()
 	must(t, errors.Join(root.Mkdir("probe", 0o700), root.Rename("probe", root, "probed"))) // learns how the server renames
 	cuts := 0

@@ -2,6 +2,7 @@ package sftpfs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -58,7 +59,10 @@ func (d *Disk) find(path string) error {
 		d.offers = offered(t.m.Session)
 		return send(t, sftp.Realpath(path)).Wait(t.ctx)
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, disk.ErrLost): // it says nothing about path
+		return err
+	case err != nil:
 		return wrap(op, path, err)
 	}
 	if !strings.HasPrefix(real, "/") || strings.IndexByte(real, 0) >= 0 {

@@ -147,7 +147,7 @@ func TestAFileOfAnyModeIsWrittenAcrossALoss(t *testing.T) {
 	t.Parallel()
 	dir := sshtest.Dir(t, sshtest.Ordinary)
 	s := &scissors{}
-	root := open(t, dir, swift(sftpfs.Options{Connections: 1, Dial: dialCut(t, s, sshtest.SFTPOptions{Ordinary: true})})).Root()
+	root := open(t, dir, swift(sftpfs.Options{Connections: 1, GiveUp: 24 * time.Hour, Dial: dialCut(t, s, sshtest.SFTPOptions{Ordinary: true})})).Root()
 	for _, mode := range []uint32{0, 0o444, 0o200, 0o755} {
 		w, err := root.Create("a", mode)
 		must(t, err)

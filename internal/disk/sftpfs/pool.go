@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -201,10 +202,24 @@ func (p *pool) failed(err error) {
 
 // fail ends all hope. p.mu is held.
 func (p *pool) fail(err error) {
-	if p.final == nil {
+	switch {
+	case p.final != nil:
+	case p.proven:
 		p.final = fmt.Errorf("%w: %w", disk.ErrLost, err)
+	default:
+		p.final = neverMet{err}
 	}
 }
+
+// neverMet says why there was no first session. What opening one says beside the reason is left out.
+type neverMet struct{ error }
+
+func (e neverMet) Error() string {
+	text := strings.TrimPrefix(e.error.Error(), "open sftp session: ")
+	return strings.TrimPrefix(text, sftp.ErrLost.Error()+": ")
+}
+
+func (e neverMet) Unwrap() []error { return []error{disk.ErrLost, e.error} }
 
 // reap takes out the sessions that are lost. p.mu is held.
 func (p *pool) reap() {

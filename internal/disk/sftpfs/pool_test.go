@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -102,7 +103,7 @@ func TestTheFirstConnectionThatFailsIsFinal(t *testing.T) {
 		dials++
 		return nil, errRefused
 	}})
-	if !errors.Is(err, errRefused) || dials != 1 {
+	if !errors.Is(err, errRefused) || !errors.Is(err, disk.ErrLost) || err.Error() != errRefused.Error() || dials != 1 {
 		t.Errorf("error %v after %d attempts", err, dials)
 	}
 }
@@ -115,7 +116,7 @@ func TestAFirstSessionThatIsLostIsTriedAgainUnlessThatIsHopeless(t *testing.T) {
 			dials++
 			return broken{why}, nil
 		}}))
-		if !errors.Is(err, disk.ErrLost) || dials != want {
+		if !errors.Is(err, disk.ErrLost) || strings.Contains(err.Error(), "session") || dials != want {
 			t.Errorf("%v: error %v after %d attempts, want %d", why, err, dials, want)
 		}
 	}
