@@ -16,7 +16,7 @@ func main() {
 	// The heap is small and short-lived: collecting at four times what is in use saves a tenth of the time, up to a limit that keeps
 	// the largest trees within a quarter of a gigabyte.
 	debug.SetGCPercent(300)
-	debug.SetMemoryLimit(112 << 20)
+	debug.SetMemoryLimit(96 << 20)
 	code := run(ctx, a, os.Args[1:])
 	stop()
 	os.Exit(code)

@@ -97,7 +97,7 @@ func (o Options) place(ctx context.Context, s Spec) (*Place, error) {
 		return p, nil
 	}
 	var err error
-	p.site, err = o.site(ctx, s)
+	p.site, err = o.site(ctx, s, true)
 	return p, err
 }
 

@@ -85,7 +85,7 @@ func (o *Origin) connect(ctx context.Context, r remote.SourceRequest, opts Optio
 	if o.Spec.Scheme == SSH {
 		return o.call(ctx, r, opts)
 	}
-	if o.site, err = opts.site(ctx, o.Spec); err != nil || o.Spec.Scheme == Local {
+	if o.site, err = opts.site(ctx, o.Spec, false); err != nil || o.Spec.Scheme == Local {
 		return err
 	}
 	whole := slices.Contains(o.Sources, "/") // with the kernel's own file systems

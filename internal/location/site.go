@@ -37,8 +37,9 @@ type site struct {
 	under []*sftpfs.Disk
 }
 
-// site returns the disk that s is on.
-func (o Options) site(ctx context.Context, s Spec) (*site, error) {
+// site returns the disk that s is on. durable says that a file is to be durable once it is closed, where nothing less would let a store
+// build on what an interrupted run has left there.
+func (o Options) site(ctx context.Context, s Spec, durable bool) (*site, error) {
 	at := &site{spec: s}
 	switch {
 	case s.Scheme == Local && o.OpenDir != nil:
@@ -47,7 +48,7 @@ func (o Options) site(ctx context.Context, s Spec) (*site, error) {
 		at.open = osfs.Open
 	case s.Scheme == SFTP:
 		at.open = func(path string) (disk.FS, error) {
-			d, err := o.Reach.sftp(ctx, s, path, sftpfs.Options{})
+			d, err := o.Reach.sftp(ctx, s, path, sftpfs.Options{Durable: durable})
 			if err != nil {
 				return nil, err
 			}

@@ -30,7 +30,7 @@ func Into(ctx context.Context, spec string, opts Options, dry bool) (*Target, er
 		return nil, err
 	}
 	t := &Target{Spec: s, Path: s.String()}
-	if t.site, err = opts.site(ctx, s); err != nil {
+	if t.site, err = opts.site(ctx, s, false); err != nil {
 		return nil, err
 	}
 	t.Dir, err = t.site.open(s.Path)
