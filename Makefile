@@ -2,7 +2,8 @@
 # make test     all tests, with the tools of the system that they need
 # make check    everything else a change must pass: format, vet, staticcheck, floors, the tests once more under the race detector,
 #               with fewer points of the matrices that kill and fault everywhere, and short fuzzing
-# make bench    varve beside rsync and others; BENCHFLAGS='-scale 0.1 -sets A' makes it quick, BENCHFLAGS=-h lists the rest
+# make bench    varve beside rsync and others; BENCHFLAGS='-scale 0.1 -sets A' makes it quick, '-far 0,20ms' goes over ssh,
+#               -h lists the rest
 # make clean    removes what was built
 
 GO ?= go

@@ -100,12 +100,26 @@ func smallTree(dir string) error {
 	return nil
 }
 
-// fakeVarve writes a shell script that takes the commands that varve is given here, with plain copies as snapshots.
+// fakeVarve writes a shell script that takes the commands that varve is given here, with plain copies as snapshots. It finds out whether
+// the far side can be reached, and then works on this one.
 func fakeVarve(t *testing.T) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "varve")
 	script := `#!/bin/sh
 set -e
+far='' ways=''
+for arg; do # what is on the far side has the same path here
+	shift
+	case "$take$arg" in
+	--ssh | --remote-varve) take=$arg ;;
+	--ssh*) $arg far true; ways="$ways ssh" take='' ;;
+	--remote-varve*) test -x "$arg"; ways="$ways varve" take='' ;;
+	far:/*) set -- "$@" "${arg#far:}"; far=' ssh' ;;
+	ssh://far/*) set -- "$@" "${arg#ssh://far}"; far=' ssh varve' ;;
+	*) set -- "$@" "$arg" ;;
+	esac
+done
+case "$far" in '' | "$ways") ;; *) echo "$far reached by$ways" >&2; exit 64 ;; esac
 last() { ls "$1" | sort -n | tail -n 1; }
 case "$*" in
 version) echo "varve fake" ;;

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,9 +46,16 @@ func (r *runner) step(ctx context.Context, st step, c *contender, res *results) 
 		return err
 	}
 	u, err := r.do(ctx, st, c)
+	if released := c.post.release(); released != nil {
+		return fmt.Errorf("%s: %w", c.peer.name(), released)
+	}
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.Is(err, errLate):
+		c.out, res.late[c.peer.name()] = true, true
+		r.note("%s has no figures from %s on: %v", c.peer.name(), st, err)
+		return nil
 	case err != nil:
 		c.out = true
 		r.note("%s failed at %s, and is left out of the rest of the round: %v", c.peer.name(), st, err)
@@ -63,8 +71,10 @@ func (r *runner) step(ctx context.Context, st step, c *contender, res *results) 
 		return err
 	}
 	res.add(sample{step: st, peer: c.peer.name(), usage: u, space: used - c.empty - beside})
-	if st == stepRestore && isOurs(c.peer.name()) {
-		r.judge(ctx, c)
+	if isOurs(c.peer.name()) {
+		if err := r.look(ctx, st, c); err != nil {
+			return err
+		}
 	}
 	return ctx.Err()
 }
@@ -78,11 +88,33 @@ func (r *runner) do(ctx context.Context, st step, c *contender) (usage, error) {
 	if _, err := output(ctx, r.settle...); err != nil {
 		return usage{}, err
 	}
-	u, err := measure(ctx, commands)
+	limited, cancel := context.WithTimeout(ctx, r.limit())
+	defer cancel()
+	u, err := measure(limited, commands)
+	if errors.Is(limited.Err(), context.DeadlineExceeded) && err != nil {
+		err = fmt.Errorf("%w of %v", errLate, r.limit())
+	}
 	if st.writes() {
 		c.post.made++
 	}
 	return u, err
+}
+
+// errLate says that a step took longer than it may.
+var errLate = errors.New("it took longer than the limit")
+
+// farLimit is the longest that a step over ssh may take where nothing else is said.
+const farLimit = 10 * time.Minute
+
+// limit returns the longest that a step may take.
+func (r *runner) limit() time.Duration {
+	switch {
+	case r.opts.limit > 0:
+		return r.opts.limit
+	case r.far != nil:
+		return farLimit
+	}
+	return stepTimeout
 }
 
 func (c *contender) commands(ctx context.Context, st step) ([]command, error) {
@@ -106,9 +138,41 @@ func (r *runner) used(ctx context.Context, v *volume) (int64, error) {
 	return s.used, err
 }
 
+// look compares what one of our own has restored with the source: after a restore, after every pull over ssh, and after the last push.
+func (r *runner) look(ctx context.Context, st step, c *contender) error {
+	switch {
+	case st == stepRestore:
+		r.judge(ctx, c)
+		return nil
+	case c.post.far == farSource, c.post.far == farStore && st == stepChange:
+		return r.proof(ctx, c)
+	}
+	return nil
+}
+
+// proof restores the newest snapshot, which is not measured, compares it with the source, and removes it again.
+func (r *runner) proof(ctx context.Context, c *contender) error {
+	commands, err := c.peer.read(ctx, stepRestore, c.post)
+	for _, argv := range commands {
+		if err == nil {
+			_, err = output(ctx, argv...)
+		}
+	}
+	if err != nil {
+		r.note("%s: THE SNAPSHOT CANNOT BE RESTORED: %v", c.peer.name(), err)
+	} else {
+		r.judge(ctx, c)
+	}
+	return errors.Join(os.RemoveAll(c.post.restored), os.Mkdir(c.post.restored, 0o755))
+}
+
 // judge notes whether rsync finds any difference between the source and what was restored.
 func (r *runner) judge(ctx context.Context, c *contender) {
-	found, err := output(ctx, "rsync", "-aHAXnic", "--delete", contents(c.post.source), contents(c.post.restored))
+	kept := "-aHAXnic"
+	if c.post.far == farSource && overSFTP(c.peer.name()) {
+		kept = "-rlptgonic" // what SFTP tells
+	}
+	found, err := output(ctx, "rsync", kept, "--delete", contents(c.post.source), contents(c.post.restored))
 	found = strings.TrimSpace(found)
 	switch {
 	case err != nil:

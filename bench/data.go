@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"time"
 )
 
 // The data sets at full size.
@@ -32,6 +33,9 @@ type set struct {
 	// change does to the set in dir what happens between two backups, and says what; it differs from round to round, counted from
 	// 1, and goes on from what the rounds before it left. Nil where the set does not change.
 	change func(ctx context.Context, dir string, round int) (string, error)
+	// job is what is done with the set over ssh, and trip how long the round trip takes; no job where everything is on this machine.
+	job  job
+	trip time.Duration
 }
 
 func setNames() []string { return []string{"A", "B", "C", "D"} }

@@ -18,6 +18,7 @@ type post struct {
 	scratch  string // for what the program needs besides; exists
 	restored string // where a restore lands; exists, empty
 	made     int    // backups made so far
+	far      end    // which of source and store is on the far side; their paths are the same there
 }
 
 // peer is a program that is measured. Its methods say which commands a step takes, one after the other, and run none that counts.
@@ -52,19 +53,31 @@ func vaultNames() []string {
 func peerNames() []string { return append(treeNames(), vaultNames()...) }
 
 // isOurs reports whether a program is varve.
-func isOurs(name string) bool { return name == ourTree || name == ourVault }
+func isOurs(name string) bool {
+	return name == ourTree || name == ourVault || slices.Contains(farOurs(), name)
+}
 
-// oursBeside returns which of our own a program is compared with.
-func oursBeside(name string) string {
-	if slices.Contains(treeNames(), name) {
-		return ourTree
+// isVault reports whether a program keeps sealed objects.
+func isVault(name string) bool {
+	return slices.Contains(vaultNames(), name) || name == vaultSFTP || name == vaultSSH || name == resticSFTP
+}
+
+// oursBeside returns which of our own a program is compared with; those of our own with themselves.
+func oursBeside(name string) []string {
+	switch {
+	case isOurs(name):
+		return []string{name}
+	case slices.Contains(treeNames(), name):
+		return []string{ourTree}
+	case slices.Contains(farNames(), name):
+		return farOursBeside(name)
 	}
-	return ourVault
+	return []string{ourVault}
 }
 
 // has reports whether a program has a step: plain copies cannot be listed or checked but by the tools for any file.
 func has(name string, st step) bool {
-	return st != stepList && st != stepVerify || isOurs(name) || oursBeside(name) == ourVault
+	return st != stepList && st != stepVerify || isOurs(name) || isVault(name)
 }
 
 // newPeer returns the program of that name; varve is the path of our own.
@@ -109,24 +122,43 @@ func firstLine(ctx context.Context, argv ...string) (string, error) {
 }
 
 // linkDest is rsync with --link-dest.
-type linkDest struct{}
+type linkDest struct{ line line }
 
-func (linkDest) name() string { return "rsync" }
+func (l linkDest) name() string {
+	if l.line.here() {
+		return "rsync"
+	}
+	return rsyncSSH
+}
 
 func (linkDest) version(ctx context.Context) (string, error) {
 	return firstLine(ctx, "rsync", "--version")
 }
 
-func (linkDest) first(_ context.Context, p post) ([]command, error) {
+func (l linkDest) first(_ context.Context, p post) ([]command, error) {
 	if err := os.Mkdir(p.store, 0o755); err != nil {
 		return nil, err
 	}
-	return []command{{"rsync", "-aHAX", "--numeric-ids", contents(p.source), contents(p.numbered(0))}}, nil
+	return []command{l.command(p)}, nil
 }
 
-func (linkDest) again(p post) ([]command, error) {
-	return []command{{"rsync", "-aHAX", "--numeric-ids", "--delete", "--link-dest=" + p.numbered(p.made-1),
-		contents(p.source), contents(p.numbered(p.made))}}, nil
+func (l linkDest) again(p post) ([]command, error) {
+	return []command{l.command(p, "--delete", "--link-dest="+p.numbered(p.made-1))}, nil
+}
+
+// command returns rsync making the next copy.
+func (l linkDest) command(p post, args ...string) command {
+	from, to := contents(p.source), contents(p.numbered(p.made))
+	if !l.line.here() {
+		args = append(args, "-e", l.line.ssh())
+	}
+	switch p.far {
+	case farSource:
+		from = l.line.at(from)
+	case farStore:
+		to = l.line.at(to)
+	}
+	return append(append(command{"rsync", "-aHAX", "--numeric-ids"}, args...), from, to)
 }
 
 func (linkDest) read(_ context.Context, _ step, p post) ([]command, error) {

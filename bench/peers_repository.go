@@ -14,13 +14,22 @@ import (
 type ours struct {
 	binary string
 	vault  bool // its store is a vault, opened with its restore key, as where nobody is asked for a passphrase
+	line   line
+	both   bool // varve is at both ends of the line; else the far side has an SFTP server and nothing of ours
 }
 
 func (o ours) name() string {
+	name := ourTree
 	if o.vault {
-		return ourVault
+		name = ourVault
 	}
-	return ourTree
+	switch {
+	case o.line.here():
+		return name
+	case o.both:
+		return name + endSSH
+	}
+	return name + endSFTP
 }
 
 func (o ours) version(ctx context.Context) (string, error) {
@@ -32,16 +41,48 @@ func (o ours) version(ctx context.Context) (string, error) {
 
 // command returns varve with arguments; what it remembers of a vault goes to the scratch directory.
 func (o ours) command(p post, args ...string) command {
-	if !o.vault {
+	switch {
+	case o.vault:
+		return append(o.apart(p, args...), "--key", p.sheet())
+	case o.line.here():
 		return append(command{o.binary}, args...)
 	}
-	return append(o.apart(p, args...), "--key", p.sheet())
+	return o.apart(p, args...)
 }
 
-// apart returns varve with arguments, and with directories of its own for what it remembers.
+// apart returns varve with arguments, with directories of its own for what it remembers, and with the way to the far side.
 func (o ours) apart(p post, args ...string) command {
-	return append(command{"env", "VARVE_CACHE_DIR=" + filepath.Join(p.scratch, "cache"), "VARVE_STATE_DIR=" + filepath.Join(p.scratch, "state"),
+	all := append(command{"env", "VARVE_CACHE_DIR=" + filepath.Join(p.scratch, "cache"), "VARVE_STATE_DIR=" + filepath.Join(p.scratch, "state"),
 		o.binary}, args...)
+	if !o.line.here() {
+		all = append(all, "--ssh", o.line.ssh())
+	}
+	if o.both {
+		all = append(all, "--remote-varve", o.binary)
+	}
+	return all
+}
+
+// source returns what the source is called, store what the store is.
+func (o ours) source(p post) string {
+	if p.far != farSource {
+		return p.source
+	}
+	return o.there(p.source)
+}
+
+func (o ours) store(p post) string {
+	if p.far != farStore {
+		return p.store
+	}
+	return o.there(p.store)
+}
+
+func (o ours) there(path string) string {
+	if o.both {
+		return "ssh://" + farHost + path
+	}
+	return o.line.at(path)
 }
 
 // sheet is where the restore key of a vault is.
@@ -49,31 +90,31 @@ func (p post) sheet() string { return filepath.Join(p.scratch, "sheet") }
 
 func (o ours) first(ctx context.Context, p post) ([]command, error) {
 	if !o.vault {
-		return []command{o.command(p, "backup", "--init", "-s", p.store, p.source)}, nil
+		return []command{o.command(p, "backup", "--init", "-s", o.store(p), o.source(p))}, nil
 	}
-	if err := p.prepare(ctx, o.apart(p, "init", p.store, "--kind", "vault", "--recovery", p.sheet(), "--passphrase-file", p.password())); err != nil {
+	if err := p.prepare(ctx, o.apart(p, "init", o.store(p), "--kind", "vault", "--recovery", p.sheet(), "--passphrase-file", p.password())); err != nil {
 		return nil, err
 	}
 	return o.again(p)
 }
 
 func (o ours) again(p post) ([]command, error) {
-	return []command{o.command(p, "backup", "-s", p.store, p.source)}, nil
+	return []command{o.command(p, "backup", "-s", o.store(p), o.source(p))}, nil
 }
 
 func (o ours) read(_ context.Context, st step, p post) ([]command, error) {
 	newest := "latest:" + p.source
 	switch st {
 	case stepList:
-		return []command{o.command(p, "ls", "-s", p.store, "-R", newest)}, nil
+		return []command{o.command(p, "ls", "-s", o.store(p), "-R", newest)}, nil
 	case stepVerify:
-		return []command{o.command(p, "verify", "-s", p.store)}, nil
+		return []command{o.command(p, "verify", "-s", o.store(p))}, nil
 	}
-	return []command{o.command(p, "restore", "-s", p.store, newest, "-t", p.restored)}, nil
+	return []command{o.command(p, "restore", "-s", o.store(p), newest, "-t", p.restored)}, nil
 }
 
 func (o ours) forget(ctx context.Context, p post) ([]command, error) {
-	list, err := output(ctx, o.command(p, "snapshots", "-s", p.store, "--json")...)
+	list, err := output(ctx, o.command(p, "snapshots", "-s", o.store(p), "--json")...)
 	if err != nil {
 		return nil, err
 	}
@@ -81,9 +122,9 @@ func (o ours) forget(ctx context.Context, p post) ([]command, error) {
 	if err != nil {
 		return nil, err
 	}
-	commands := []command{o.command(p, "forget", "-s", p.store, id)}
+	commands := []command{o.command(p, "forget", "-s", o.store(p), id)}
 	if o.vault {
-		commands = append(commands, o.command(p, "prune", "-s", p.store, "--now"))
+		commands = append(commands, o.command(p, "prune", "-s", o.store(p), "--now"))
 	}
 	return commands, nil
 }

@@ -32,16 +32,26 @@ func (p post) prepare(ctx context.Context, commands ...command) error {
 }
 
 // restic is restic with what it does by default. It is started in the source, and so keeps paths without what lies above.
-type restic struct{}
+type restic struct{ line line }
 
-func (restic) name() string { return "restic" }
+func (r restic) name() string {
+	if r.line.here() {
+		return "restic"
+	}
+	return resticSFTP
+}
 
 func (restic) version(ctx context.Context) (string, error) {
 	return firstLine(ctx, "restic", "version")
 }
 
-func (restic) command(p post, args ...string) command {
-	return append(command{"env", "-C", p.source, "restic", "-q", "-r", p.store, "--password-file", p.password(),
+func (r restic) command(p post, args ...string) command {
+	store := p.store
+	if !r.line.here() {
+		store = "sftp:" + r.line.at(p.store)
+		args = append(args, "-o", "sftp.command="+r.line.ssh()+" "+farHost+" -s sftp")
+	}
+	return append(command{"env", "-C", p.source, "restic", "-q", "-r", store, "--password-file", p.password(),
 		"--cache-dir", filepath.Join(p.scratch, "cache")}, args...)
 }
 

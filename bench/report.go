@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -26,6 +27,7 @@ type results struct {
 	peers   []string
 	samples []sample
 	notes   []string
+	late    map[string]bool // programs that took longer than they may
 }
 
 func (r *results) add(s sample) { r.samples = append(r.samples, s) }
@@ -55,7 +57,7 @@ func (r *results) medians(st step, peer string) (map[figure]float64, bool) {
 func (r *results) least(st step) (map[figure]float64, bool) {
 	least := map[figure]float64{}
 	for _, peer := range r.peers {
-		if isOurs(peer) || oursBeside(peer) != ourVault {
+		if isOurs(peer) || !isVault(peer) || r.set.job.far != noEnd {
 			continue
 		}
 		m, _ := r.medians(st, peer)
@@ -107,18 +109,16 @@ func (r *results) print(w io.Writer) error {
 	if r.change != "" {
 		fmt.Fprintf(w, "change: %s\n", r.change)
 	}
-	fmt.Fprintf(w, "medians of %d rounds; seconds, MB; ratios are varve of the same kind, tree or vault, ÷ program\n\n", r.rounds)
+	fmt.Fprintf(w, "medians of %d rounds; seconds, MB; ratios are %s ÷ program\n\n", r.rounds, r.whose())
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "step\tprogram\twall s\tcpu s\tpeak MB\tspace MB\twall\tcpu\tpeak\tspace\tto reach")
 	for _, st := range r.set.steps() {
 		label := string(st)
 		for _, peer := range r.rows(st) {
-			row, ok := r.row(st, peer)
-			if !ok {
-				row = "failed" + strings.Repeat("\t", 2*len(figures))
+			for _, row := range r.lines(st, peer) {
+				fmt.Fprintf(t, "%s\t%s\n", label, row)
+				label = ""
 			}
-			fmt.Fprintf(t, "%s\t%s\t%s\n", label, peer, row)
-			label = ""
 		}
 	}
 	if err := t.Flush(); err != nil {
@@ -130,36 +130,90 @@ func (r *results) print(w io.Writer) error {
 	if _, ok := r.least(stepFirst); ok {
 		fmt.Fprintln(w, "note: best has the least of the other vaults in every figure; settings and levels of compression differ")
 	}
+	if r.set.job.far != noEnd {
+		fmt.Fprintln(w, "note: cpu and peak are those of this side, without an sshfs that serves a mount; the far side and the long line share its cores")
+	}
 	_, err := fmt.Fprintln(w, "note: time is what a program takes until it ends, whether or not it has its data on the disk by then; peak is its largest process")
 	return err
 }
 
-// row returns the columns after the names; false where there is nothing to say.
-func (r *results) row(st step, peer string) (string, bool) {
+// whose says which of our own the ratios are about.
+func (r *results) whose() string {
+	if r.set.job.far == noEnd {
+		return "varve of the same kind, tree or vault,"
+	}
+	return "the varve that the last column begins with"
+}
+
+// beside returns those of our own that a program is compared with here; where none takes part, one that could.
+func (r *results) beside(peer string) []string {
+	all := oursBeside(peer)
+	here := slices.DeleteFunc(slices.Clone(all), func(ours string) bool { return !slices.Contains(r.peers, ours) })
+	if len(here) == 0 {
+		return all[:1]
+	}
+	return here
+}
+
+// lines returns the lines of a program from its name on: one for each of our own that it is compared with.
+func (r *results) lines(st step, peer string) []string {
 	m, ok := r.of(st, peer)
 	if !ok {
-		return "", false
-	}
-	ours, haveOurs := r.medians(st, oursBeside(peer))
-	ratios := map[figure]float64{}
-	var numbers, quotients []string
-	for _, f := range figures {
-		number, quotient := "", ""
-		if v, ok := m[f]; ok {
-			by, digits := unit(f)
-			number = fmt.Sprintf("%.*f", digits, v/by)
-			if haveOurs && !isOurs(peer) && v > 0 {
-				ratios[f] = ours[f] / v
-				quotient = fmt.Sprintf("%.3f", ratios[f])
-			}
+		why := "failed"
+		if r.late[peer] {
+			why = "too long"
 		}
-		numbers, quotients = append(numbers, number), append(quotients, quotient)
+		return []string{peer + "\t" + why + strings.Repeat("\t", 2*len(figures))}
 	}
-	verdict := verdicts(r.set.name, st, peer, ratios)
 	if isOurs(peer) {
-		verdict = memoryVerdict(peer, m[memory])
+		return []string{strings.Join([]string{peer, numbers(m), quotients(nil), memoryVerdict(peer, m[memory])}, "\t")}
 	}
-	return strings.Join(append(append(numbers, quotients...), verdict), "\t"), true
+	name, figures, beside := peer, numbers(m), r.beside(peer)
+	var all []string
+	for _, ours := range beside {
+		ratios := r.ratios(st, m, ours)
+		verdict := verdicts(targetsOf(r.set.name, st, peer, ours), ratios)
+		if r.set.job.far != noEnd {
+			verdict = strings.TrimSpace(ours + " " + verdict)
+		}
+		all = append(all, strings.Join([]string{name, figures, quotients(ratios), verdict}, "\t"))
+		name, figures = "", numbers(nil)
+	}
+	return all
+}
+
+// ratios returns the figures of one of our own divided by those of a program, where both are known.
+func (r *results) ratios(st step, of map[figure]float64, ours string) map[figure]float64 {
+	m, ok := r.medians(st, ours)
+	ratios := map[figure]float64{}
+	for _, f := range figures {
+		if v := of[f]; ok && v > 0 {
+			ratios[f] = m[f] / v
+		}
+	}
+	return ratios
+}
+
+// numbers writes figures in the columns for them, and nothing for one that is not known; quotients does it with ratios.
+func numbers(m map[figure]float64) string {
+	return columns(m, func(f figure, v float64) string {
+		by, digits := unit(f)
+		return fmt.Sprintf("%.*f", digits, v/by)
+	})
+}
+
+func quotients(m map[figure]float64) string {
+	return columns(m, func(_ figure, v float64) string { return fmt.Sprintf("%.3f", v) })
+}
+
+func columns(m map[figure]float64, write func(figure, float64) string) string {
+	var words [len(figures)]string
+	for i, f := range figures {
+		if v, ok := m[f]; ok {
+			words[i] = write(f, v)
+		}
+	}
+	return strings.Join(words[:], "\t")
 }
 
 // machine describes the machine in a line, as far as it tells.

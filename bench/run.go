@@ -27,6 +27,9 @@ const (
 
 // steps returns what is done with a data set.
 func (s set) steps() []step {
+	if s.job.far != noEnd {
+		return []step{stepFirst, stepUnchanged, stepChange}
+	}
 	after := []step{stepList, stepRestore, stepVerify, stepForget}
 	if s.change == nil {
 		return append([]step{stepFirst, stepUnchanged}, after...)
@@ -50,6 +53,7 @@ type runner struct {
 	settle command
 	open   []*volume
 	notes  []string
+	far    *farSide // nil where everything is on this machine
 }
 
 // bench does everything: the data sets one by one, each with its report on out.
@@ -64,20 +68,38 @@ func bench(ctx context.Context, opts options, out, log io.Writer) (err error) {
 		r.plain = true
 		fmt.Fprintf(out, "  plain directories instead of fresh file systems: %v\n", why)
 	}
+	if len(opts.far) > 0 {
+		if r.far, err = startFarSide(ctx, filepath.Join(r.dir, "ssh")); err != nil {
+			return fmt.Errorf("start the far side: %w", err)
+		}
+	}
 	r.find(ctx, out)
 	if len(r.peers) == 0 {
 		return errors.New("no program to measure")
 	}
-	for _, name := range opts.sets {
-		res, err := r.set(ctx, newSet(name, opts.scale))
-		if err != nil {
-			return fmt.Errorf("set %s: %w", name, err)
-		}
-		if err := res.print(out); err != nil {
-			return err
+	for _, s := range opts.allSets() {
+		if err := r.setAndReport(ctx, s, out); err != nil {
+			return fmt.Errorf("set %s: %w", s.id(), err)
 		}
 	}
 	return nil
+}
+
+// setAndReport goes through everything that is done with a data set, if there is a program for it, and reports.
+func (r *runner) setAndReport(ctx context.Context, s set, out io.Writer) error {
+	if len(r.peersFor(s)) == 0 {
+		return nil
+	}
+	if r.far != nil {
+		if err := r.far.reach(ctx, s.trip); err != nil {
+			return fmt.Errorf("reach the far side: %w", err)
+		}
+	}
+	res, err := r.set(ctx, s)
+	if err != nil {
+		return err
+	}
+	return res.print(out)
 }
 
 // workDir makes the work directory in parent, and returns its path as the kernel sees it.
@@ -106,7 +128,7 @@ func (r *runner) note(format string, args ...any) {
 // find looks which programs are there, and prints them.
 func (r *runner) find(ctx context.Context, out io.Writer) {
 	for _, name := range r.opts.peers {
-		p := newPeer(name, r.opts.varve)
+		p := r.newPeer(name)
 		version, err := p.version(ctx)
 		if err != nil {
 			fmt.Fprintf(out, "  %s: left out: %v\n", name, err)
@@ -115,6 +137,18 @@ func (r *runner) find(ctx context.Context, out io.Writer) {
 		fmt.Fprintf(out, "  %s: %s\n", name, version)
 		r.peers = append(r.peers, p)
 	}
+}
+
+func (r *runner) newPeer(name string) peer {
+	if r.far != nil {
+		return newFarPeer(name, r.opts.varve, r.far.line())
+	}
+	return newPeer(name, r.opts.varve)
+}
+
+// peersFor returns the programs that take part in what is done with a set.
+func (r *runner) peersFor(s set) []peer {
+	return slices.DeleteFunc(slices.Clone(r.peers), func(p peer) bool { return !s.takes(p.name()) })
 }
 
 // volume makes a volume that is removed in the end, whatever happens.
@@ -126,8 +160,16 @@ func (r *runner) volume(ctx context.Context, name string, size census) (*volume,
 	return v, err
 }
 
-// cleanUp removes everything, unless the user wants to keep it.
+// cleanUp ends the far side and removes everything, unless the user wants to keep it.
 func (r *runner) cleanUp() error {
+	var stopped error
+	if r.far != nil {
+		stopped = r.far.stop()
+	}
+	return errors.Join(stopped, r.remove())
+}
+
+func (r *runner) remove() error {
 	if r.opts.keep {
 		r.say("kept: %s", r.dir)
 		return nil
@@ -155,8 +197,8 @@ func (r *runner) set(ctx context.Context, s set) (*results, error) {
 	if err != nil {
 		return nil, err
 	}
-	res := &results{set: s, size: size, rounds: r.opts.rounds}
-	for _, p := range r.peers {
+	res := &results{set: s, size: size, rounds: r.opts.rounds, late: map[string]bool{}}
+	for _, p := range r.peersFor(s) {
 		res.peers = append(res.peers, p.name())
 	}
 	for round := 1; round <= r.opts.rounds; round++ {
@@ -176,11 +218,11 @@ func (r *runner) build(ctx context.Context, s set) (string, census, error) {
 	if err := r.checkRoom(s); err != nil {
 		return "", census{}, err
 	}
-	source, err := r.volume(ctx, "source-"+s.name, s.size.times(2))
+	source, err := r.volume(ctx, "source-"+s.id(), s.size.times(2))
 	if err != nil {
 		return "", census{}, err
 	}
-	r.say("set %s: building", s.name)
+	r.say("set %s: building", s.id())
 	data := filepath.Join(source.dir, "data")
 	if err := os.Mkdir(data, 0o755); err != nil {
 		return "", census{}, err
@@ -200,7 +242,7 @@ func (r *runner) checkRoom(s set) error {
 	}
 	entries := 5000 * (s.size.files + s.size.dirs) // a block and an inode, for each
 	source, each := s.size.bytes+entries, s.copies*s.size.bytes+2*entries
-	if need := 2*source + each*int64(len(r.peers)); need > here.free {
+	if need := 2*source + each*int64(len(r.peersFor(s))); need > here.free {
 		return fmt.Errorf("%s has %s MB free and this takes about %s MB: choose another with -dir, or a smaller -scale", r.dir,
 			thousands(here.free/1e6), thousands(need/1e6))
 	}
@@ -211,18 +253,19 @@ func (r *runner) checkRoom(s set) error {
 func (r *runner) round(ctx context.Context, data string, round int, res *results) error {
 	before := len(r.open)
 	var all []*contender
-	for _, p := range r.peers {
-		c, err := r.contender(ctx, p, fmt.Sprintf("%s-%d-%s", res.set.name, round, p.name()), res.size, data)
+	for _, p := range r.peersFor(res.set) {
+		c, err := r.contender(ctx, p, fmt.Sprintf("%s-%d-%s", res.set.id(), round, p.name()), res.size, data)
 		if err != nil {
 			return err
 		}
+		c.post.far, c.out = res.set.job.far, res.late[p.name()]
 		all = append(all, c)
 	}
 	for _, st := range res.set.steps() {
 		if err := prepare(ctx, st, data, round, res); err != nil {
 			return err
 		}
-		r.say("set %s, round %d of %d: %s", res.set.name, round, r.opts.rounds, st)
+		r.say("set %s, round %d of %d: %s", res.set.id(), round, r.opts.rounds, st)
 		for _, c := range all {
 			if err := r.step(ctx, st, c, res); err != nil {
 				return err

@@ -66,19 +66,47 @@ var ratioTargets = [...]target{
 	{"ABCD", stepFirst, "borg", memory, 1},
 }
 
+// pullTargets are the ratios of wall time to reach in every step of a pull over ssh. It matters for them whether varve is at both ends.
+var pullTargets = [...]struct {
+	ours, peer string
+	most       float64
+}{
+	{treeSFTP, rsyncSSH, 1.3},
+	{treeSSH, rsyncSSH, 1},
+	{vaultSFTP, rsyncSSH, 1.3},
+	{vaultSSH, rsyncSSH, 1},
+	{treeSFTP, sshfsRdiff, 0.05},
+	{treeSSH, sshfsRdiff, 0.05},
+	{vaultSFTP, sshfsRdiff, 0.05},
+	{vaultSSH, sshfsRdiff, 0.05},
+}
+
+// targetsOf returns the targets for one row and one of our own.
+func targetsOf(set string, st step, peer, ours string) []target {
+	var found []target
+	for _, t := range ratioTargets {
+		if strings.Contains(t.sets, set) && t.step == st && t.peer == peer {
+			found = append(found, t)
+		}
+	}
+	for _, t := range pullTargets {
+		if set == jobPull && t.ours == ours && t.peer == peer {
+			found = append(found, target{set, st, peer, wall, t.most})
+		}
+	}
+	return found
+}
+
 // mostMemory is the peak that varve may reach in any step, in bytes: as a tree, and as a vault.
 const (
 	mostMemory      = 256 << 20
 	mostMemoryVault = 300 << 20
 )
 
-// verdicts says, for one row, which targets there are and whether they are reached; ratios are varve ÷ peer by figure.
-func verdicts(set string, st step, peer string, ratios map[figure]float64) string {
+// verdicts says which of the targets are reached; ratios are varve ÷ peer by figure.
+func verdicts(targets []target, ratios map[figure]float64) string {
 	var words []string
-	for _, t := range ratioTargets {
-		if !strings.Contains(t.sets, set) || t.step != st || t.peer != peer {
-			continue
-		}
+	for _, t := range targets {
 		word := fmt.Sprintf("%s ≤ %.3g", t.of, t.most)
 		if ratio, measured := ratios[t.of]; measured {
 			word += reached(ratio <= t.most)
@@ -91,7 +119,7 @@ func verdicts(set string, st step, peer string, ratios map[figure]float64) strin
 // memoryVerdict says whether one of our own stays within its memory.
 func memoryVerdict(name string, peak float64) string {
 	most := mostMemory
-	if name == ourVault {
+	if isVault(name) {
 		most = mostMemoryVault
 	}
 	return fmt.Sprintf("%s ≤ %d MiB%s", memory, most>>20, reached(peak <= float64(most)))

@@ -3,6 +3,7 @@ package main
 import (
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -62,8 +63,16 @@ func TestEveryNameIsAProgramComparedWithVarveOfItsKind(t *testing.T) {
 			t.Errorf("%s gives %s", name, got)
 		}
 	}
-	for name, want := range map[string]string{"rsync": "varve", "varve": "varve", "restic": "varve-vault", "kopia-zstd": "varve-vault", best: "varve-vault"} {
-		if got := oursBeside(name); got != want {
+	for _, name := range farNames() {
+		if got := newFarPeer(name, "varve", line{config: "config"}).name(); got != name {
+			t.Errorf("%s gives %s", name, got)
+		}
+	}
+	for name, want := range map[string]string{
+		"rsync": "varve", "varve": "varve", "restic": "varve-vault", "kopia-zstd": "varve-vault", best: "varve-vault", "varve-ssh": "varve-ssh",
+		"rsync-ssh": "varve-sftp varve-ssh varve-vault-sftp varve-vault-ssh", "restic-sftp": "varve-vault-sftp varve-vault-ssh",
+	} {
+		if got := strings.Join(oursBeside(name), " "); got != want {
 			t.Errorf("%s is compared with %s", name, got)
 		}
 	}
