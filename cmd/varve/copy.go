@@ -57,13 +57,13 @@ func (k *copying) open(ctx context.Context, args []string) error {
 	if k.dryRun {
 		open = a.withStore
 	}
-	err = open(ctx, func(to *location.Place) error { return k.run(ctx, from.Store, to.Store, args) })
+	err = open(ctx, func(to *location.Place) error { return k.run(ctx, from, to.Store, args) })
 	return errors.Join(err, from.Close())
 }
 
-func (k *copying) run(ctx context.Context, from, to varve.Store, args []string) error {
+func (k *copying) run(ctx context.Context, from *location.Place, to varve.Store, args []string) error {
 	a := k.app
-	c, err := a.list(ctx, from, &k.filter)
+	c, err := a.list(ctx, from.Store, &k.filter)
 	if err != nil {
 		return fmt.Errorf("copy from: %w", err)
 	}
@@ -103,18 +103,18 @@ func (k *copying) plan(missing []varve.Snapshot) error {
 	return nil
 }
 
-func (k *copying) copy(ctx context.Context, from, to varve.Store, missing []varve.Snapshot, report *backupReport) (r replicate.Report, err error) {
+func (k *copying) copy(ctx context.Context, from *location.Place, to varve.Store, missing []varve.Snapshot, report *backupReport) (r replicate.Report, err error) {
 	a, m := k.app, report.meter
 	var files, bytes int64
 	for _, s := range missing {
 		files, bytes = files+s.Files+s.Dirs, bytes+s.Bytes
 	}
 	m.expect(files, bytes)
-	options := replicate.Options{Progress: report.event,
+	options := replicate.Options{Progress: report.event, Ahead: from.Ahead(),
 		Done:   func(s, c varve.Snapshot) { _ = k.tell("copied", s, c) }, // what cannot be printed is found at the end
 		Failed: func(s varve.Snapshot, err error) { a.warn("%s", describe(err)) }}
 	err = a.watch(m, func() (err error) {
-		r, err = replicate.Run(ctx, from, to, missing, options)
+		r, err = replicate.Run(ctx, from.Store, to, missing, options)
 		return err
 	})
 	report.close()

@@ -102,7 +102,10 @@ func (r *restoring) athome(o *opened) error {
 // into restores what was picked into target.
 func (r *restoring) into(ctx context.Context, p *location.Place, o *opened, target *location.Target) error {
 	a := r.app
-	if !o.snap.State.Good() {
+	switch {
+	case o.snap.State == varve.Suspect:
+		a.warn("snapshot %s is %s", o.snap.ID.Short(), suspectText)
+	case !o.snap.State.Good():
 		a.warn("snapshot %s is incomplete: %s could not be read when it was made", o.snap.ID.Short(), count(o.snap.Skipped, "object", "objects"))
 	}
 	m := a.newMeter()
@@ -115,7 +118,7 @@ func (r *restoring) into(ctx context.Context, p *location.Place, o *opened, targ
 	var report restore.Report
 	err := a.watch(m, func() (err error) {
 		report, err = restore.Run(ctx, o.source, target.Dir, restore.Options{UID: uint32(uid), GID: uint32(os.Getegid()), Privileged: uid == 0,
-			NoOwner: r.noOwner, Delete: r.delete, Spare: p.Skip, DryRun: r.dryRun, Sync: r.sync, Far: target.Far(), Progress: t.event})
+			NoOwner: r.noOwner, Delete: r.delete, Spare: p.Skip, DryRun: r.dryRun, Sync: r.sync, Far: target.Far(), Ahead: p.Ahead(), Progress: t.event})
 		return err
 	})
 	t.close()
@@ -156,7 +159,7 @@ func (r *restoring) check(at location.Spec, p *location.Place, o *opened) error 
 	case r.delete && same && wouldDelete(o, target, store):
 		return fmt.Errorf("restore with --delete into %s: the store lies in what would be deleted", quote(at.String()))
 	case r.delete && !o.snap.State.Good():
-		return fmt.Errorf("restore with --delete: snapshot %s is incomplete: what it lacks would be deleted", o.snap.ID.Short())
+		return fmt.Errorf("restore with --delete: snapshot %s is %s: what it lacks would be deleted", o.snap.ID.Short(), plain(string(o.snap.State)))
 	}
 	return nil
 }

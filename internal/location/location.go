@@ -62,6 +62,9 @@ func (p *Place) Close() error { return errors.Join(p.Store.Close(), p.site.Close
 // Far reports whether the store is on another machine.
 func (p *Place) Far() bool { return p.Spec.Scheme != Local }
 
+// Ahead is how many files of its snapshots are worth opening ahead of their turn; 0 on this machine.
+func (p *Place) Ahead() int { return ahead(p.Spec.Scheme) }
+
 // Lacks returns what the other machine does not keep or do for the store, in words; nothing where it is this one.
 func (p *Place) Lacks() []string {
 	if d := p.site.disk(); d != nil {

@@ -196,8 +196,11 @@ func (o *Origin) Close() error {
 }
 
 // Ahead is how many files are worth opening ahead of their turn; 0 on this machine.
-func (o *Origin) Ahead() int {
-	switch o.Spec.Scheme {
+func (o *Origin) Ahead() int { return ahead(o.Spec.Scheme) }
+
+// ahead is how many files of a place of this scheme are worth opening ahead of their turn.
+func ahead(s Scheme) int {
+	switch s {
 	case SFTP:
 		return farAhead
 	case SSH:

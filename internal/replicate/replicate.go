@@ -27,6 +27,8 @@ type Options struct {
 	Progress func(varve.Event)
 	// Failed is told of a snapshot that cannot be copied because it is damaged. The others are copied nevertheless.
 	Failed func(from varve.Snapshot, err error)
+	// Ahead is that of varve.SaveOptions.
+	Ahead int
 }
 
 // Report is what a run did.
@@ -90,7 +92,7 @@ func Run(ctx context.Context, from, to varve.Store, snapshots []varve.Snapshot, 
 		if opts.Begin != nil {
 			opts.Begin(s)
 		}
-		c, err := one(ctx, from, to, s, opts.Progress)
+		c, err := one(ctx, from, to, s, opts)
 		if errors.Is(err, errSource) && errors.Is(err, varve.ErrDamaged) && ctx.Err() == nil {
 			r.Failed++
 			if opts.Failed != nil {
@@ -116,7 +118,7 @@ func Run(ctx context.Context, from, to varve.Store, snapshots []varve.Snapshot, 
 }
 
 // one copies one snapshot.
-func one(ctx context.Context, from, to varve.Store, s varve.Snapshot, progress func(varve.Event)) (c varve.Snapshot, err error) {
+func one(ctx context.Context, from, to varve.Store, s varve.Snapshot, opts Options) (c varve.Snapshot, err error) {
 	fail := func(err error) error { return fmt.Errorf("copy snapshot %s: %w", s.ID.Short(), err) }
 	view, err := from.View(ctx, s.ID)
 	if err != nil {
@@ -127,7 +129,7 @@ func one(ctx context.Context, from, to varve.Store, s varve.Snapshot, progress f
 	defer cancel(nil)
 	src := &strict{view: view, cancel: cancel}
 	c, err = to.Save(under, src, varve.SaveOptions{Series: s.Series, Host: s.Host, Sources: s.Sources, Tags: s.Tags, Pinned: s.Pinned,
-		Program: s.Program, Origin: &s, Progress: progress})
+		Program: s.Program, Origin: &s, Ahead: opts.Ahead, Progress: opts.Progress})
 	if cause := src.failure(); cause != nil && ctx.Err() == nil {
 		return c, fail(fmt.Errorf("%w: %w", errSource, errors.Join(cause, withdraw(ctx, to, c, err))))
 	}

@@ -51,6 +51,9 @@ func (r *run) feed(put func(*batch) error) error {
 			if e.Kind == varve.Dir {
 				b.jobs[i].dir = r.newTarget(e)
 			}
+			if r.blank && !r.opts.DryRun {
+				r.files.Want(e)
+			}
 		}
 		if err := r.putAside(put); err != nil {
 			return err

@@ -42,7 +42,7 @@ func (w *worker) make(e *varve.Entry, action Action, differ varve.Aspect) error 
 
 // file writes the content of e and holds it against its digest.
 func (w *worker) file(e *varve.Entry, name string) (err error) {
-	f, err := w.run.src.Open(w.run.ctx, *e)
+	f, err := w.run.files.Open(w.run.ctx, *e)
 	if err != nil {
 		return err
 	}

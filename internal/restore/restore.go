@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"varve"
+	"varve/internal/ahead"
 	"varve/internal/disk"
 	"varve/internal/parallel"
 	"varve/internal/place"
@@ -41,6 +42,8 @@ type Options struct {
 	// out there. Times count as kept to the second, which is told as unkept; how many links an object has is not known there, so
 	// metadata of one that is not replaced changes under all its names.
 	Far bool
+	// Ahead is how many files of the source are opened ahead of their turn, for one where every call takes long; 0 for none.
+	Ahead int
 	// Progress, where set, is told of every entry, by one goroutine at a time.
 	Progress func(Event)
 }
@@ -100,6 +103,8 @@ type Report struct {
 type run struct {
 	ctx     context.Context
 	src     varve.Source
+	files   *ahead.Source // opens the files of src
+	blank   bool          // the target holds nothing yet
 	opts    Options
 	pace    pace
 	held    *disk.Held
@@ -137,21 +142,30 @@ func (r *run) claim(s varve.Stamp) bool {
 // everything is there and exact; with Sync, it is durable too.
 func Run(ctx context.Context, src varve.Source, dir disk.FS, opts Options) (Report, error) {
 	p := opts.pace()
-	r := &run{ctx: ctx, src: src, opts: opts, pace: p, held: disk.NewHeld(dir, p.descriptors), trail: place.NewTrail(),
+	r := &run{ctx: ctx, src: src, files: ahead.New(ctx, src, opts.Ahead), opts: opts, pace: p, held: disk.NewHeld(dir, p.descriptors), trail: place.NewTrail(),
 		targets: map[string]*target{}, firsts: map[string]first{}, claimed: map[inode]bool{}, remade: map[string]bool{},
 		unread: map[string]bool{}, maker: maker{known: make(chan struct{})}}
 	r.copiers.New = func() any { return place.NewCopier() }
 	err := r.checkRoot(dir)
+	if err == nil && opts.Ahead > 0 {
+		r.blank, err = isBlank(dir)
+	}
 	if err == nil {
 		err = parallel.Ordered(p.workers, (*batch).weight, r.feed, r.do, r.settle)
 	}
 	if err == nil {
 		err = r.conclude(dir)
 	}
-	if err = errors.Join(err, r.held.Close()); err != nil {
+	if err = errors.Join(err, r.files.Close(), r.held.Close()); err != nil {
 		return r.report, fmt.Errorf("restore: %w", err)
 	}
 	return r.report, nil
+}
+
+// isBlank reports whether a directory holds nothing.
+func isBlank(dir disk.FS) (bool, error) {
+	names, err := dir.Names()
+	return len(names) == 0, err
 }
 
 // conclude does what can only be done last.

@@ -41,6 +41,7 @@ func (r *run) do(stop <-chan struct{}, b *batch) error {
 			w.dir(&b.jobs[i])
 		}
 	}
+	w.want(b)
 	for i := range b.jobs {
 		if err := r.ctx.Err(); err != nil {
 			return err
@@ -48,8 +49,21 @@ func (r *run) do(stop <-chan struct{}, b *batch) error {
 		if err := w.put(&b.jobs[i]); err != nil {
 			return err
 		}
+		r.files.Drop(b.jobs[i].entry.Path)
 	}
 	return nil
+}
+
+// want has the files of b opened ahead that are to be made where there is nothing.
+func (w *worker) want(b *batch) {
+	if w.run.blank || w.run.opts.DryRun || w.run.opts.Ahead == 0 {
+		return
+	}
+	for i := range b.jobs {
+		if e := &b.jobs[i].entry; w.target.Fresh || !w.target.names[e.Name()] {
+			w.run.files.Want(*e)
+		}
+	}
 }
 
 // doAside makes links and finishes directories.
@@ -78,6 +92,7 @@ func (r *run) lose(b *batch, err error) {
 			close(j.dir.Made)
 		}
 		r.fail(j.entry.Path, err)
+		r.files.Drop(j.entry.Path)
 	}
 }
 
