@@ -225,11 +225,17 @@ func newestOf(all []varve.Snapshot, series string) *varve.Snapshot {
 	return newest
 }
 
-// incomplete returns an error where the snapshot lacks something.
+// incomplete returns an error where the snapshot lacks something, or is suspect.
 func incomplete(s varve.Snapshot) error {
-	if s.State.Good() {
+	switch {
+	case s.State.Good():
 		return nil
+	case s.State == varve.Suspect:
+		return marked{fmt.Sprintf("snapshot %s was made, but is %s", s.ID.Short(), suspectText), errIncomplete}
 	}
 	return marked{fmt.Sprintf("snapshot %s was made, but is incomplete: %s could not be read", s.ID.Short(),
 		count(s.Skipped, "object", "objects")), errIncomplete}
 }
+
+// suspectText says what it means that a snapshot is suspect.
+const suspectText = "suspect: so much was lost or changed since the last good one that somebody must look"

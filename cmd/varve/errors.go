@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os/exec"
 	"strings"
 
 	"varve"
@@ -145,6 +146,7 @@ func exitCode(ctx context.Context, err error) int {
 		{ssh.ErrHostKey, exitFailed},
 		{ssh.ErrLogin, exitFailed},
 		{ssh.ErrCommand, exitFailed},
+		{exec.ErrNotFound, exitFailed}, // there is no ssh
 		{ssh.ErrUnreachable, exitNotRun},
 		{disk.ErrLost, exitNotRun},
 		{mux.ErrLost, exitNotRun},

@@ -43,6 +43,18 @@ func TestIncompleteSnapshotsTakeNoPlaceOfGoodOnes(t *testing.T) {
 	}
 }
 
+func TestSuspectSnapshotsTakeNoPlaceOfGoodOnes(t *testing.T) {
+	list := daily(t, 6, "2026-01-06")
+	list[4].State, list[5].State = varve.Suspect, varve.Suspect
+	kept, _ := plan(t, list, Policy{Last: 2}, clock(t, "2026-01-07 00:00"))
+	wantKept(t, kept, 3, 4, 5, 6)
+	kept, reasons := plan(t, list, Policy{Tags: [][]string{{"none has it"}}}, clock(t, "2026-01-07 00:00"))
+	wantKept(t, kept, 4, 6)
+	if reasons[5] != "suspect, and no rule keeps it" || reasons[6] != "suspect, but newer than the newest good snapshot" {
+		t.Errorf("reasons %v", reasons)
+	}
+}
+
 func TestPlanRefusesAClockEarlierThanTheNewestSnapshot(t *testing.T) {
 	list := daily(t, 3, "2026-11-20")
 	now := clock(t, "1970-01-01 00:05")

@@ -84,7 +84,7 @@ func floor(list []varve.Snapshot, good, counted []int, reasons [][]string) {
 	reasons[newest] = append(reasons[newest], "newest good snapshot")
 	// Only the newest of those after it: a source that is never quite complete must not fill the store.
 	if last := counted[len(counted)-1]; last > newest {
-		reasons[last] = append(reasons[last], "incomplete, but newer than the newest good snapshot")
+		reasons[last] = append(reasons[last], flawOf(list[last].State)+", but newer than the newest good snapshot")
 	}
 }
 
@@ -102,11 +102,19 @@ func conclude(list []varve.Snapshot, reasons [][]string) []Decision {
 		case s.State.Good():
 			why = []string{"no rule keeps it"}
 		default:
-			why = []string{"incomplete, and no rule keeps it"}
+			why = []string{flawOf(s.State) + ", and no rule keeps it"}
 		}
 		decisions[i] = Decision{Snapshot: s, Keep: keep, Reasons: why}
 	}
 	return decisions
+}
+
+// flawOf says why a snapshot in state s is not good. What a damaged or foreign store calls it is not passed on.
+func flawOf(s varve.State) string {
+	if s == varve.Suspect {
+		return string(varve.Suspect)
+	}
+	return string(varve.Incomplete)
 }
 
 func bySeq(a, b varve.Snapshot) int {

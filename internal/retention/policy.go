@@ -28,7 +28,7 @@
 //
 // # Incomplete snapshots
 //
-// An incomplete snapshot never takes the place of a good one: the rules are applied to the good snapshots alone. It is kept
+// An incomplete or suspect snapshot never takes the place of a good one: the rules are applied to the good snapshots alone. It is kept
 // itself while it is newer than the newest good one, since it may be all there is of recent files. An older one is kept if the
 // rules, applied a second time and to all snapshots as if all were good, keep it. In a series without a good snapshot that
 // second application decides alone.

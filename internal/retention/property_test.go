@@ -25,7 +25,7 @@ func drawSnapshots(t *rapid.T, disorder bool) []varve.Snapshot {
 		for i, age := range ages {
 			s := varve.Snapshot{Series: series, Seq: uint64(2*i + 2), Time: testNow.Add(-time.Duration(age) * time.Hour)}
 			s.ID = varve.SnapshotID{series[0], byte(i)}
-			s.State = rapid.SampledFrom([]varve.State{varve.Complete, varve.Complete, varve.Incomplete}).Draw(t, "state")
+			s.State = rapid.SampledFrom([]varve.State{varve.Complete, varve.Complete, varve.Complete, varve.Incomplete, varve.Suspect}).Draw(t, "state")
 			s.Pinned = rapid.IntRange(0, 9).Draw(t, "pin") == 0
 			s.Tags = rapid.SampledFrom([][]string{nil, nil, nil, {"x"}, {"x", "y"}}).Draw(t, "tags")
 			list = append(list, s)
@@ -128,7 +128,7 @@ func TestASnapshotDatedInTheFutureRemovesNothing(t *testing.T) {
 		before := keptIDs(t, list, p)
 		future := varve.Snapshot{ID: varve.SnapshotID{'f'}, Series: "a", Seq: uint64(2*rapid.IntRange(0, 45).Draw(t, "seq") + 1)}
 		future.Time = testNow.Add(time.Duration(rapid.IntRange(1, 1<<40).Draw(t, "ahead")))
-		future.State = rapid.SampledFrom([]varve.State{varve.Complete, varve.Incomplete}).Draw(t, "state")
+		future.State = rapid.SampledFrom([]varve.State{varve.Complete, varve.Incomplete, varve.Suspect}).Draw(t, "state")
 		list = append(list, future)
 		if _, err := Plan(list, p, testNow); errors.Is(err, ErrClock) {
 			return
@@ -141,13 +141,13 @@ func TestASnapshotDatedInTheFutureRemovesNothing(t *testing.T) {
 	})
 }
 
-func TestAnIncompleteSnapshotRemovesNoGoodOne(t *testing.T) {
+func TestAnIncompleteOrSuspectSnapshotRemovesNoGoodOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		list, p := drawSnapshots(t, true), drawPolicy(t)
 		before := keptIDs(t, list, p)
 		added := varve.Snapshot{ID: varve.SnapshotID{'i'}, Series: "a", Seq: uint64(2*rapid.IntRange(0, 45).Draw(t, "seq") + 1)}
 		added.Time = testNow.Add(-time.Duration(rapid.IntRange(0, 24*900).Draw(t, "hours ago")) * time.Hour)
-		added.State = varve.Incomplete
+		added.State = rapid.SampledFrom([]varve.State{varve.Incomplete, varve.Suspect}).Draw(t, "its state")
 		good := slices.DeleteFunc(slices.Clone(list), func(s varve.Snapshot) bool { return !s.State.Good() })
 		requireSuperset(t, good, keptIDs(t, append(list, added), p), before)
 	})

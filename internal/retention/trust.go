@@ -11,8 +11,8 @@ import (
 // trusted returns the indices of the snapshots whose times can be trusted, ascending, and gives all others a reason to be kept.
 // list is one series in the order of its sequence, the last of it not later than now, so that at least one can be trusted.
 //
-// The good snapshots alone decide about the longest run, so that an incomplete one changes nothing for them; it is trusted where
-// its time lies between those of its neighbours on the run. Where none is good, the run is made of the incomplete ones.
+// The good snapshots alone decide about the longest run, so that an incomplete or suspect one changes nothing for them; it is trusted
+// where its time lies between those of its neighbours on the run. Where none is good, the run is made of those that there are.
 func trusted(list []varve.Snapshot, now time.Time, reasons [][]string) []int {
 	var past, good []int
 	for i, s := range list {

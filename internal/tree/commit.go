@@ -50,6 +50,9 @@ func (v *save) commit() error {
 	if err := errors.Join(v.ctx.Err(), v.lease.lost()); err != nil {
 		return err
 	}
+	if err := v.judge(); err != nil {
+		return err
+	}
 	series, err := v.store.openSeries(v.opts.Series)
 	if err != nil {
 		return err

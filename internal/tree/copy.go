@@ -81,7 +81,7 @@ func (w *worker) write(j *job, f varve.File, before, now *varve.Entry) (err erro
 	if err := w.check(j, f, before, now, sum, n); err != nil {
 		return err
 	}
-	todo := place.Needed(&k, w.save.store.opts.UID, w.save.store.opts.GID)
+	todo := w.save.needed(&k)
 	now.Unkept, err = w.save.store.metadata(out, &k, unkept, todo)
 	*j.entry, j.stored = *now, stored
 	w.save.flusher.wrote(stored)

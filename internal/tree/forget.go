@@ -277,7 +277,9 @@ func (s *Store) pointLatest(series string, dir disk.FS, snap varve.Snapshot) err
 		if info, err := dir.Lookup(latestLink); err == nil && info.Target == name {
 			return nil
 		}
-		if err := locks.Symlink(tmp, name); err != nil {
+		if err := locks.Symlink(tmp, name); errors.Is(err, disk.ErrNoSpace) {
+			return gone(dir.Remove(latestLink)) // rather none than one that leads nowhere; a later run makes it again
+		} else if err != nil {
 			return err
 		}
 		if err := locks.Replace(tmp, dir, latestLink); err != nil {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
+	"syscall"
 	"testing"
 
 	"varve"
@@ -252,4 +254,22 @@ func forgetNow(b *bed, id varve.SnapshotID) error {
 	defer s.Close()
 	b.forgot(id)
 	return s.Forget(context.Background(), id)
+}
+
+func TestWithoutRoomForANewLatestThereIsNone(t *testing.T) {
+	b := newBed(t, memfs.Options{})
+	b.save(small())
+	gone := b.save(moved())
+	s, err := b.open(&faultfs.Injector{At: 1, Sticky: true, Fault: faultfs.Fault{Err: syscall.ENOSPC},
+		Filter: func(op faultfs.Op) bool { return op.Method == "FS.Symlink" }})
+	must(t, err)
+	must(t, s.Forget(context.Background(), gone.ID))
+	must(t, s.Close())
+	b.forgot(gone.ID)
+	if _, err := b.dir("s").Lookup("latest"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("latest is still there: %v", err)
+	}
+	must(t, b.store().Forget(context.Background()))
+	b.sound()
+	b.tidy()
 }

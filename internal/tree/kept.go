@@ -51,7 +51,8 @@ func (n *needs) add(e *varve.Entry) {
 }
 
 // needsOf reads all manifests but those of the snapshots in ids, and returns what they need of these. Pages that several manifests share
-// are read once. What is damaged is passed over: it can be read by nobody.
+// are read once. One that cannot be read is an error, damage too: nobody knows what it needs, and what looks damaged may only have been
+// read wrongly.
 func (s *Store) needsOf(ctx context.Context, ids []varve.SnapshotID) (*needs, error) {
 	n := &needs{seed: maphash.MakeSeed(), paths: map[varve.SnapshotID][]uint64{}, met: map[manifest.PageID]bool{}}
 	ended := map[string]bool{}
@@ -92,22 +93,16 @@ func each[T any](workers int, items []T, do func(T) error) error {
 // read adds what one manifest mentions in pages that were not met.
 func (n *needs) read(s *Store, dir disk.FS, name string) error {
 	m, err := s.openManifest(dir, name)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, varve.ErrDamaged) {
-		return nil
-	}
 	if err != nil {
-		return err
+		return gone(err)
 	}
 	err = m.reader.Walk(manifest.Visitor{
 		Enter: func(id manifest.PageID) (bool, error) { return n.enter(id), nil },
 		Leaf:  n.leaf,
-		Lost: func(_ manifest.PageID, err error) error {
-			if errors.Is(err, varve.ErrDamaged) {
-				return nil
-			}
-			return err
-		},
 	})
+	if err != nil {
+		err = fmt.Errorf("manifest %s: %w", name, err)
+	}
 	return errors.Join(err, m.Close())
 }
 
@@ -164,7 +159,7 @@ func (s *Store) settleKept(ctx context.Context, trashed []varve.SnapshotID, all 
 	}
 	needs, err := s.needsOf(ctx, append(slices.Clone(trashed), kept...))
 	if err != nil {
-		return nil, fmt.Errorf("find out what other snapshots need: %w", err)
+		return nil, fmt.Errorf("nothing is deleted while nobody knows what other snapshots need: %w", err)
 	}
 	for _, id := range trashed {
 		if len(needs.paths[id]) == 0 {

@@ -2,8 +2,10 @@ package tree_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,6 +66,7 @@ func stories() []story {
 		{name: "first save", prepare: func(*bed) {}, act: save(small()), also: [][]varve.Entry{small().Want()}},
 		{name: "second save", prepare: func(b *bed) { b.save(small()) }, act: save(moved()), also: [][]varve.Entry{moved().Want()}},
 		{name: "save after a broken one", prepare: brokenOff, act: save(mixed()), also: [][]varve.Entry{mixed().Want()}},
+		{name: "save after one with a journal", prepare: brokenCopying, act: save(bulky()), also: [][]varve.Entry{bulky().Want()}},
 		{name: "save after a broken removal", prepare: brokenRemoval, act: save(mixed()), also: [][]varve.Entry{mixed().Want()}},
 		{name: "save after a broken publication", prepare: brokenPublication, act: save(mixed()), also: [][]varve.Entry{mixed().Want()}},
 		{name: "forget the older", prepare: two, act: forget(0)},
@@ -112,6 +115,30 @@ func brokenOff(b *bed) {
 		b.Fatal("the source did not break off")
 	}
 	must(b.T, s.Close())
+}
+
+// bulky returns small with files that are worth an entry in a journal.
+func bulky() *storetest.Tree {
+	t := small()
+	for i := range 3 {
+		t.File(fmt.Sprintf("dir/sub/bulky %d", i), storetest.Text(5000+i))
+	}
+	return t
+}
+
+// brokenCopying saves once, and a second time until a file cannot be opened.
+func brokenCopying(b *bed) {
+	b.save(small())
+	src := bulky()
+	src.At("dir/sub/bulky 2").Trouble.Open = errors.New("the line is cut")
+	s := b.store()
+	if b.trySave(s, src) == nil {
+		b.Fatal("the source did not break off")
+	}
+	must(b.T, s.Close())
+	if names := b.names(".varve/partial"); !slices.Contains(b.names(".varve/partial/"+names[0]), "journal") {
+		b.Fatal("there is no journal")
+	}
 }
 
 // brokenRemoval saves twice and is killed when the newer snapshot, whose name will be free again, is in the trash.

@@ -383,6 +383,31 @@ func TestAnInterruptedRemovalLosesNothingThatIsLent(t *testing.T) {
 	}
 }
 
+func TestNothingIsDeletedThatADamagedManifestMayNeed(t *testing.T) {
+	b := newBed(t, memfs.Options{NoLinks: true})
+	src := meadow()
+	first := b.save(src)
+	b.save(src)
+	path := b.manifestOf(1)
+	whole := b.read(path)
+	b.overwrite(path, whole[:40])
+	if err := forgetNow(b, first.ID); !errors.Is(err, varve.ErrDamaged) || !strings.Contains(err.Error(), b.snaps[0].ID.String()) {
+		t.Errorf("forgetting what it needs: %v", err)
+	}
+	b.save(src)
+	b.overwrite(path, whole)
+	b.sound()
+	must(t, forgetNow(b, b.snaps[1].ID))
+	b.sound()
+	b.tidy()
+	b.overwrite(b.manifestOf(0), "rubbish")
+	must(t, forgetNow(b, b.snaps[0].ID)) // the damaged one itself can always go
+	b.save(src)
+	s := b.store()
+	defer s.Close()
+	b.holds(s, b.snaps[0].ID, b.states)
+}
+
 // barred is a disk that refuses links to some files alone, as Linux does with those of other users.
 type barred struct {
 	disk.FS

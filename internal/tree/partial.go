@@ -23,6 +23,9 @@ type partial struct {
 	held  *disk.Held // tree
 	file  disk.Writer
 	pages *manifest.FileWriter
+	done  *journal
+	// modeless says that modes cannot be set here, not even right after something was made.
+	modeless bool
 }
 
 // idLen is the length of a snapshot ID in the name of a partial.
@@ -68,7 +71,11 @@ func (p *partial) plant(descriptors int) error {
 			return err
 		}
 	}
-	return tree.Set(".", &clean, varve.Mode)
+	err = tree.Set(".", &clean, varve.Mode)
+	if p.modeless = place.Unkeepable(err); p.modeless {
+		return nil
+	}
+	return err
 }
 
 // begin makes the manifest.
@@ -76,8 +83,16 @@ func (p *partial) begin() (err error) {
 	if p.file, err = p.dir.Create(partialManifest, 0o600); err != nil {
 		return err
 	}
-	p.pages = manifest.NewFileWriter(p.file)
+	p.pages, p.done = manifest.NewFileWriter(p.file), newJournal(p.dir)
 	return nil
+}
+
+// leave writes down all that is known of the files in the partial, for the next run, as far as that is possible.
+func (p *partial) leave() {
+	if p.file != nil {
+		_ = p.pages.Flush()
+		_ = p.done.close(true)
+	}
 }
 
 // links reports whether the disk has hard links.
@@ -96,6 +111,9 @@ func (p *partial) links() (bool, error) {
 // Close closes what is open of p.
 func (p *partial) Close() error {
 	errs := []error{p.closeFile()}
+	if p.done != nil {
+		errs = append(errs, p.done.close(false))
+	}
 	if p.held != nil {
 		errs = append(errs, p.held.Close())
 		p.held = nil
@@ -159,6 +177,10 @@ func (s *Store) leftoverBase(name string) (*base, error) {
 	if err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
+	loose, err := readJournal(dir)
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
 	tree, err := dir.OpenDir(partialTree)
 	if err != nil {
 		return nil, errors.Join(err, r.Close())
@@ -166,13 +188,13 @@ func (s *Store) leftoverBase(name string) (*base, error) {
 	held := disk.NewHeld(tree, s.descriptors())
 	next, stop := iter.Pull2(manifest.Recover(r, info.Size))
 	b := &base{held: held, unproven: !s.opts.Far}
-	b.next = func() (*varve.Entry, error) {
+	b.next = mergeLoose(func() (*varve.Entry, error) {
 		e, err, ok := next()
 		if !ok {
 			return nil, io.EOF
 		}
 		return &e, err
-	}
+	}, loose)
 	b.close = func() error {
 		stop()
 		return errors.Join(r.Close(), held.Close())

@@ -11,6 +11,7 @@ import (
 
 	"varve"
 	"varve/internal/ahead"
+	"varve/internal/compare"
 	"varve/internal/disk"
 	"varve/internal/manifest"
 	"varve/internal/parallel"
@@ -26,24 +27,27 @@ type save struct {
 	opts  varve.SaveOptions
 	snap  varve.Snapshot
 
-	lease    *seriesLease
-	partial  *partial
-	bases    []*base
-	entries  *manifest.Writer
-	flusher  flusher
-	copiers  sync.Pool
-	events   sync.Mutex
-	noClones atomic.Bool        // set by the first clone that the file system refuses
-	noLinks  atomic.Bool        // it has no hard links
-	doubts   sync.Once          // a hard link was refused
-	lends    bool               // some content lies in earlier snapshots, or under other names
-	places   *places            // where such content lies
-	groups   map[string]*group  // hard links that are met
-	firsts   map[string]*linked // what later hard links need of the first one
-	stale    []string           // partials that interrupted runs left
-	listed   map[string]bool    // the names of the manifests of all snapshots when the run began
-	trail    *place.Trail
-	finished []ended // directories that nothing more comes into
+	lease     *seriesLease
+	partial   *partial
+	bases     []*base
+	entries   *manifest.Writer
+	unwritten int64 // bytes of content that were copied since the manifest was written
+	flusher   flusher
+	copiers   sync.Pool
+	events    sync.Mutex
+	noClones  atomic.Bool        // set by the first clone that the file system refuses
+	noLinks   atomic.Bool        // it has no hard links
+	doubts    chan struct{}      // holds one while somebody finds that out
+	doubted   bool               // somebody has
+	lends     bool               // some content lies in earlier snapshots, or under other names
+	places    *places            // where such content lies
+	groups    map[string]*group  // hard links that are met
+	firsts    map[string]*linked // what later hard links need of the first one
+	tally     *compare.Tally     // how it differs from the last good one; nil where nobody judges
+	stale     []string           // partials that interrupted runs left
+	listed    map[string]bool    // the names of the manifests of all snapshots when the run began
+	trail     *place.Trail
+	finished  []ended // directories that nothing more comes into
 
 	staged *staged // of a snapshot whose files are there already
 }
@@ -73,6 +77,9 @@ func (s *Store) save(ctx context.Context, src varve.Source, opts varve.SaveOptio
 		err = v.commit()
 	}
 	full := errors.Is(err, disk.ErrNoSpace)
+	if err != nil && !full && v.partial != nil {
+		v.partial.leave()
+	}
 	err = errors.Join(err, v.end())
 	if full { // what was begun, now or earlier, does not fit, and would keep everybody else from writing
 		err = errors.Join(err, s.dropLeftovers(opts.Series))
@@ -92,7 +99,7 @@ func (s *Store) newSave(ctx context.Context, opts varve.SaveOptions) (*save, err
 	if err != nil {
 		return nil, err
 	}
-	v := &save{store: s, ctx: ctx, opts: opts, lease: lease, groups: map[string]*group{},
+	v := &save{store: s, ctx: ctx, opts: opts, lease: lease, doubts: make(chan struct{}, 1), groups: map[string]*group{},
 		firsts: map[string]*linked{}, trail: place.NewTrail()}
 	v.copiers.New = func() any { return place.NewCopier() }
 	return v, nil
@@ -121,6 +128,7 @@ func (v *save) begin() error {
 	if err := v.findBases(all); err != nil {
 		return err
 	}
+	v.tally = v.newTally(all)
 	v.partial, err = v.store.newPartial(id, v.opts.Series)
 	if err != nil {
 		return err
@@ -159,12 +167,15 @@ func (v *save) beginManifest() error {
 
 // doubtLinks finds out, once a hard link was refused, whether the disk has none at all. It may have refused that one alone, such as one
 // of another user's file.
-func (v *save) doubtLinks() (err error) {
-	v.doubts.Do(func() {
-		var links bool
-		links, err = v.partial.links()
-		v.noLinks.Store(err == nil && !links)
-	})
+func (v *save) doubtLinks() error {
+	v.doubts <- struct{}{}
+	defer func() { <-v.doubts }()
+	if v.doubted {
+		return nil
+	}
+	links, err := v.partial.links()
+	v.doubted = err == nil
+	v.noLinks.Store(err == nil && !links)
 	return err
 }
 

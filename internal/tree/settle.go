@@ -132,6 +132,9 @@ func (v *save) alone(at disk.FS, j *job) error {
 	return w.special(j)
 }
 
+// manifestEvery is how many bytes of content are copied between two writes of what is whole of the manifest.
+const manifestEvery = 4 << 20
+
 // record enters one job into the manifest and the counts.
 func (v *save) record(j *job) error {
 	e := j.entry
@@ -151,12 +154,21 @@ func (v *save) record(j *job) error {
 		v.firsts[e.Path] = &linked{entry: *e, at: e.Path}
 	}
 	v.snap.Count(e, j.stored, j.changed)
+	if v.unwritten += j.stored; v.unwritten >= manifestEvery {
+		v.unwritten = 0
+		if err := v.partial.pages.Flush(); err != nil {
+			return err
+		}
+	}
+	if v.tally != nil {
+		v.tally.Add(e)
+	}
 	if v.staged != nil && e.Path != "" {
 		v.staged.inside[e.Parent()]++
 	}
 	if e.Kind == varve.Dir {
 		if v.staged == nil {
-			v.store.late(j.dir, e)
+			v.late(j.dir, e)
 		}
 		v.trail.Add(j.dir)
 	}

@@ -52,7 +52,10 @@ func (w *worker) put(stop <-chan struct{}, j *job) (err error) {
 // anything is made in the directory.
 func (v *save) prepare(at disk.FS, name string, e *varve.Entry) error {
 	k, unkept := v.store.kept(e)
-	todo := place.Needed(&k, v.store.opts.UID, v.store.opts.GID) & (varve.Owner | varve.Xattrs | varve.MTime)
+	todo := v.needed(&k)
+	if !v.partial.modeless {
+		todo &^= varve.Mode
+	}
 	target := place.Named{Dir: at, Name: name}
 	unkept, err := v.store.metadata(target, &k, unkept, todo)
 	if err == nil && slices.ContainsFunc(k.Xattrs, place.HandedDown) && unkept&varve.Xattrs == 0 {
@@ -64,8 +67,8 @@ func (v *save) prepare(at disk.FS, name string, e *varve.Entry) error {
 }
 
 // late sets what the directory e gets at the end.
-func (s *Store) late(d *place.Dir, e *varve.Entry) {
-	k, _ := s.kept(e)
+func (v *save) late(d *place.Dir, e *varve.Entry) {
+	k, _ := v.store.kept(e)
 	d.Late = place.Late{Sides: varve.MTime &^ e.Unkept, Mode: k.Mode, MTime: k.MTime}
 	if k.Mode&0o7000 != 0 || e.Path == "" {
 		d.Late.Sides |= varve.Mode
@@ -74,6 +77,19 @@ func (s *Store) late(d *place.Dir, e *varve.Entry) {
 		d.Late.Xattrs = k.Xattrs
 		d.Late.Sides |= varve.Xattrs | varve.Mode
 	}
+	if v.partial.modeless {
+		d.Late.Sides &^= varve.Mode
+	}
+}
+
+// needed returns what has to be set on something that was just made. Where there are no modes that is tried all the same, so that the
+// manifest can say so.
+func (v *save) needed(k *varve.Entry) varve.Aspect {
+	todo := place.Needed(k, v.store.opts.UID, v.store.opts.GID)
+	if v.partial.modeless {
+		todo |= varve.Mode
+	}
+	return todo
 }
 
 // special deals with everything that is neither a regular file nor a directory.
@@ -100,7 +116,7 @@ func (w *worker) special(j *job) error {
 	if err != nil {
 		return err
 	}
-	todo := place.Needed(&k, w.save.store.opts.UID, w.save.store.opts.GID)
+	todo := w.save.needed(&k)
 	if k.Kind == varve.Regular {
 		todo |= varve.Mode
 	}
@@ -123,7 +139,11 @@ func (w *worker) regular(j *job) error {
 			return err
 		}
 	}
-	return w.copy(j)
+	err := w.copy(j)
+	if err == nil && j.entry.Err == nil {
+		w.save.partial.done.add(j.entry, j.stored)
+	}
+	return err
 }
 
 // compared reads the source's file and links to the candidate that has the same content, and reports whether there was one.

@@ -27,6 +27,9 @@ func (v *save) commit(r *records) (varve.Snapshot, error) {
 	if err == nil {
 		err = v.ctx.Err()
 	}
+	if err == nil {
+		err = v.judge()
+	}
 	if err != nil {
 		return varve.Snapshot{}, err
 	}
@@ -70,7 +73,7 @@ func (v *save) tidy(name string) {
 	s := v.store
 	for _, err := range []error{
 		s.local.raise(v.snap.Series, head{Record: name, Seq: v.snap.Seq}),
-		v.base.Keep(),
+		v.base.Keep(&v.snap),
 		s.index.Flush(),
 	} {
 		if err != nil {

@@ -19,9 +19,9 @@ type base interface {
 	// under whatever name, and reports whether it is. It is called in listing order.
 	Seek(e *varve.Entry) (bool, error)
 	// Learn is told of every entry that goes into the snapshot, with all chunks and no lists where the key at hand cannot read these, and
-	// Keep, once that is saved, remembers what the next run needs.
-	Learn(e *varve.Entry) error
-	Keep() error
+	// whether content of it was stored anew. Keep, once the snapshot is saved, remembers what the next run needs.
+	Learn(e *varve.Entry, fresh bool) error
+	Keep(snap *varve.Snapshot) error
 	Close() error
 }
 
@@ -43,8 +43,8 @@ func (v *save) seek(j *job) {
 type nothing struct{}
 
 func (nothing) Seek(*varve.Entry) (bool, error) { return false, nil }
-func (nothing) Learn(*varve.Entry) error        { return nil }
-func (nothing) Keep() error                     { return nil }
+func (nothing) Learn(*varve.Entry, bool) error  { return nil }
+func (nothing) Keep(*varve.Snapshot) error      { return nil }
 func (nothing) Close() error                    { return nil }
 
 // takeOver completes e by what o, an earlier state with the same content, has.

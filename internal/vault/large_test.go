@@ -228,10 +228,10 @@ func TestLedgersKeepWhatTheyAreToldAndNothingThatWasChanged(t *testing.T) {
 		for c := range 200 * i {
 			entry.Chunks = append(entry.Chunks, varve.Digest{byte(c), byte(c >> 8), byte(i)})
 		}
-		fatal(t, l.Learn(&entry))
+		fatal(t, l.Learn(&entry, false))
 		list = append(list, entry)
 	}
-	fatal(t, l.Keep())
+	fatal(t, l.Keep(&varve.Snapshot{State: varve.Complete}))
 	fatal(t, l.Close())
 	l, err = s.openLedger("box")
 	fatal(t, err)

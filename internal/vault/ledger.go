@@ -12,6 +12,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,15 +26,22 @@ import (
 // inode, size and times, what its content is, sealed with a key that takes the same to derive. Who takes the machine over learns what
 // he could have looked up on its disk, and nothing of files that are there no longer.
 //
-//	magic, salt | value, value, … | key and offset of each value, ordered by key | offset of the first key, number of keys
-const ledgerMagic = "varve ledger 1\n\x00"
+//	magic, salt | value, value, … | key and offset of each value, ordered by key | tail
+//
+// The tail is the offset of the first key, the number of keys, the number of files in the last good snapshot, and 1 where a suspect one was
+// made since, else 0. The highest bit of an offset is set where the last good snapshot had the content, as far as that is known; where it
+// is missing, a suspect or incomplete one brought it.
+const ledgerMagic = "varve ledger 2\n\x00"
+
+// ledgerGood is the highest bit of an offset.
+const ledgerGood = 1 << 63
 
 // Lengths in bytes.
 const (
 	ledgerSalt  = 32
 	ledgerKey   = 16
 	ledgerRow   = ledgerKey + 8
-	ledgerTail  = 16
+	ledgerTail  = 32
 	ledgerSum   = 16       // of a value
 	maxLedgerOf = 64 << 20 // one value
 )
@@ -47,17 +55,20 @@ type ledger struct {
 	oldSalt []byte
 	rows    []byte // of old, ordered by key
 	values  int64  // where the values of old end
+	files   int64  // how many the last good snapshot had
+	suspect bool   // a suspect one was made since
 
 	file *os.File
 	out  *bufio.Writer
 	salt []byte
 	off  int64
 	keys []ledgerMention
+	odd  int64 // how many of them have content that is new since the last good snapshot
 }
 
 type ledgerMention struct {
 	key [ledgerKey]byte
-	off int64
+	off uint64 // with ledgerGood
 }
 
 // openLedger opens the ledger of a series and begins the next one. A damaged one is like none.
@@ -123,13 +134,20 @@ func (l *ledger) readOld(f *os.File) error {
 	if string(head[:len(ledgerMagic)]) != ledgerMagic || l.values < int64(len(head)) || room < 0 || n > uint64(room) || int64(n)*ledgerRow != room {
 		return varve.ErrDamaged
 	}
+	files := binary.LittleEndian.Uint64(tail[16:])
+	if files > math.MaxInt64 {
+		return varve.ErrDamaged
+	}
 	l.oldSalt, l.rows = head[len(ledgerMagic):], make([]byte, room)
-	_, err = f.ReadAt(l.rows, l.values)
-	return err
+	if _, err = f.ReadAt(l.rows, l.values); err != nil {
+		return err
+	}
+	l.files, l.suspect = int64(files), binary.LittleEndian.Uint64(tail[24:]) != 0
+	return nil
 }
 
-// secrets returns the key under which e stands, and what its value is sealed with.
-func (l *ledger) secrets(salt []byte, e *varve.Entry) (key [ledgerKey]byte, stream cipher.Stream, err error) {
+// sum returns the key under which e stands, and the key that its value is sealed with.
+func (l *ledger) sum(salt []byte, e *varve.Entry) []byte {
 	h := hmac.New(sha256.New, l.secret[:])
 	h.Write(salt)
 	var b [8]byte
@@ -138,28 +156,43 @@ func (l *ledger) secrets(salt []byte, e *varve.Entry) (key [ledgerKey]byte, stre
 		binary.LittleEndian.PutUint64(b[:], n)
 		h.Write(b[:])
 	}
-	sum := h.Sum(nil)
-	copy(key[:], sum[:ledgerKey])
+	return h.Sum(nil)
+}
+
+// streamOf returns what the value of the file with this sum is sealed with.
+func streamOf(sum []byte) (cipher.Stream, error) {
 	block, err := aes.NewCipher(sum[ledgerKey:])
 	if err != nil {
-		return key, nil, err
+		return nil, err
 	}
-	return key, cipher.NewCTR(block, make([]byte, aes.BlockSize)), nil
+	return cipher.NewCTR(block, make([]byte, aes.BlockSize)), nil
+}
+
+// find returns where the old ledger has the value of the file with this sum.
+func (l *ledger) find(sum []byte) (off int64, good, ok bool) {
+	key := sum[:ledgerKey]
+	i, ok := sort.Find(len(l.rows)/ledgerRow, func(i int) int { return bytes.Compare(key, l.rows[i*ledgerRow:][:ledgerKey]) })
+	if !ok {
+		return 0, false, false
+	}
+	n := binary.LittleEndian.Uint64(l.rows[i*ledgerRow+ledgerKey:])
+	return int64(n &^ ledgerGood), n&ledgerGood != 0, true
 }
 
 func (l *ledger) Seek(e *varve.Entry) (bool, error) {
 	if l.old == nil || e.Stamp.Ino == 0 {
 		return false, nil
 	}
-	key, stream, err := l.secrets(l.oldSalt, e)
+	sum := l.sum(l.oldSalt, e)
+	off, _, ok := l.find(sum)
+	if !ok {
+		return false, nil
+	}
+	stream, err := streamOf(sum)
 	if err != nil {
 		return false, err
 	}
-	i, found := sort.Find(len(l.rows)/ledgerRow, func(i int) int { return bytes.Compare(key[:], l.rows[i*ledgerRow:][:ledgerKey]) })
-	if !found {
-		return false, nil
-	}
-	return l.value(e, stream, int64(binary.LittleEndian.Uint64(l.rows[i*ledgerRow+ledgerKey:])))
+	return l.value(e, stream, off)
 }
 
 // value completes e from the value at off; false where that is not what Learn wrote. The chunks are all of the file's, and Depth is 0.
@@ -189,11 +222,16 @@ func (l *ledger) value(e *varve.Entry, stream cipher.Stream, off int64) (bool, e
 	return true, nil
 }
 
-func (l *ledger) Learn(e *varve.Entry) error {
+func (l *ledger) Learn(e *varve.Entry, fresh bool) error {
 	if e.Kind != varve.Regular || e.Stamp.Ino == 0 || e.SameAs != "" {
 		return nil
 	}
-	key, stream, err := l.secrets(l.salt, e)
+	good := l.hadContent(e, fresh)
+	if !good {
+		l.odd++
+	}
+	sum := l.sum(l.salt, e)
+	stream, err := streamOf(sum)
 	if err != nil {
 		return err
 	}
@@ -203,28 +241,44 @@ func (l *ledger) Learn(e *varve.Entry) error {
 	}
 	binary.LittleEndian.PutUint32(data, uint32(len(data)-4))
 	stream.XORKeyStream(data, data)
-	l.keys = append(l.keys, ledgerMention{key, l.off})
+	m := ledgerMention{key: [ledgerKey]byte(sum), off: uint64(l.off)}
+	if good {
+		m.off |= ledgerGood
+	}
+	l.keys = append(l.keys, m)
 	l.off += int64(len(data))
 	_, err = l.out.Write(data)
 	return err
 }
 
+// tail returns what the new ledger ends with.
+func (l *ledger) tail() []byte {
+	doubt := uint64(0)
+	if l.suspect {
+		doubt = 1
+	}
+	tail := make([]byte, 0, ledgerTail)
+	for _, n := range [...]uint64{uint64(l.off), uint64(len(l.keys)), uint64(l.files), doubt} {
+		tail = binary.LittleEndian.AppendUint64(tail, n)
+	}
+	return tail
+}
+
 // Keep replaces the old ledger.
-func (l *ledger) Keep() error {
+func (l *ledger) Keep(snap *varve.Snapshot) error {
+	l.closing(snap)
 	slices.SortFunc(l.keys, func(a, b ledgerMention) int {
 		return cmp.Or(bytes.Compare(a.key[:], b.key[:]), cmp.Compare(a.off, b.off))
 	})
 	var row [ledgerRow]byte
 	for i := range l.keys {
 		copy(row[:], l.keys[i].key[:])
-		binary.LittleEndian.PutUint64(row[ledgerKey:], uint64(l.keys[i].off))
+		binary.LittleEndian.PutUint64(row[ledgerKey:], l.keys[i].off)
 		if _, err := l.out.Write(row[:]); err != nil {
 			return err
 		}
 	}
-	binary.LittleEndian.PutUint64(row[:], uint64(l.off))
-	binary.LittleEndian.PutUint64(row[8:], uint64(len(l.keys)))
-	_, err := l.out.Write(row[:ledgerTail])
+	_, err := l.out.Write(l.tail())
 	err = errors.Join(err, l.out.Flush())
 	if err == nil {
 		err = os.Rename(l.file.Name(), l.path)
@@ -244,60 +298,4 @@ func (l *ledger) Close() (err error) {
 		err = errors.Join(err, l.file.Close(), os.Remove(l.file.Name()))
 	}
 	return err
-}
-
-// encodeKnown returns what takeOver needs, after four bytes left free.
-func encodeKnown(e *varve.Entry) []byte {
-	data := append(make([]byte, 4, 96), e.Digest[:]...)
-	data = binary.AppendUvarint(data, uint64(e.Flags))
-	data = binary.AppendUvarint(data, uint64(len(e.Chunks)))
-	for i := range e.Chunks {
-		data = append(data, e.Chunks[i][:]...)
-	}
-	data = binary.AppendUvarint(data, uint64(len(e.Holes)))
-	for _, h := range e.Holes {
-		data = binary.AppendUvarint(binary.AppendUvarint(data, uint64(h.Off)), uint64(h.Len))
-	}
-	sum := sha256.Sum256(data[4:])
-	return append(data, sum[:ledgerSum]...)
-}
-
-// decodeKnown reads what encodeKnown made, without the four bytes, and reports whether it is that. A value is not authenticated: whoever
-// can write on this machine can have anything saved.
-func decodeKnown(data []byte, e *varve.Entry) bool {
-	at := len(data) - ledgerSum
-	if at < 0 {
-		return false
-	}
-	if sum := sha256.Sum256(data[:at]); !bytes.Equal(sum[:ledgerSum], data[at:]) {
-		return false
-	}
-	data = data[:at]
-	ok := true
-	number := func() uint64 {
-		v, n := binary.Uvarint(data)
-		if n <= 0 {
-			ok, data = false, nil
-			return 0
-		}
-		data = data[n:]
-		return v
-	}
-	digest := func() (d varve.Digest) {
-		if len(data) < len(d) {
-			ok, data = false, nil
-			return d
-		}
-		copy(d[:], data)
-		data = data[len(d):]
-		return d
-	}
-	e.Digest, e.Flags = digest(), uint32(number())
-	for n := number(); n > 0 && ok; n-- {
-		e.Chunks = append(e.Chunks, digest())
-	}
-	for n := number(); n > 0 && ok; n-- {
-		e.Holes = append(e.Holes, varve.Extent{Off: int64(number()), Len: int64(number())})
-	}
-	return ok && len(data) == 0
 }

@@ -398,7 +398,7 @@ func faultOf(s *varve.Snapshot) string {
 		return "a number that is out of range"
 	case min(s.Files, s.Dirs, s.Bytes, s.Added, s.Skipped, s.Vanished, s.Changed) < 0:
 		return "a negative count"
-	case s.State != varve.Complete && s.State != varve.Incomplete:
+	case s.State != varve.Complete && s.State != varve.Incomplete && s.State != varve.Suspect:
 		return "an unknown state"
 	}
 	return ""
@@ -426,16 +426,24 @@ func (k *keyring) signers(h seal.Header) (ed25519.PublicKey, bool) {
 	return nil, false
 }
 
-// base returns the newest snapshot of a series and domain, a good one if there is any; nil where there is none.
+// base returns the newest snapshot of a series and domain by number, a good one if there is any; nil where there is none.
 func (r *records) base(series string, domain seal.SignerID) *record {
 	var best *record
 	for _, rec := range r.valid() {
 		if rec.snap.Series != series || rec.domain != domain {
 			continue
 		}
-		if best == nil || rec.snap.State.Good() || !best.snap.State.Good() {
+		if best == nil || rec.outranks(best) {
 			best = rec
 		}
 	}
 	return best
+}
+
+// outranks reports whether a save builds on r rather than on o.
+func (r *record) outranks(o *record) bool {
+	if good := r.snap.State.Good(); good != o.snap.State.Good() {
+		return good
+	}
+	return r.snap.Seq >= o.snap.Seq
 }

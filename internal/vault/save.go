@@ -11,6 +11,7 @@ import (
 
 	"varve"
 	"varve/internal/ahead"
+	"varve/internal/compare"
 	"varve/internal/gc"
 	"varve/internal/manifest"
 	"varve/internal/parallel"
@@ -71,6 +72,7 @@ type save struct {
 	base    base
 	blind   bool // the base cannot be read
 	intake  *intake
+	tally   *compare.Tally // how it differs from the last good one; nil where nobody judges, or the base is a ledger
 	entries *manifest.Writer
 	firsts  map[string]*varve.Entry // what later hard links take over from the first one
 	readers readers
@@ -291,6 +293,9 @@ func (v *save) record(j *job) error {
 		return err
 	}
 	v.snap.Count(e, j.stored, j.changed)
+	if v.tally != nil {
+		v.tally.Add(e)
+	}
 	if j.changed {
 		v.report(varve.Event{Kind: varve.Changed, Path: e.Path})
 	}
@@ -301,11 +306,11 @@ func (v *save) record(j *job) error {
 // learn tells the base what the snapshot has.
 func (v *save) learn(j *job) error {
 	if j.flat == nil {
-		return v.base.Learn(j.entry)
+		return v.base.Learn(j.entry, j.stored > 0)
 	}
 	e := *j.entry
 	e.Chunks, e.Depth, j.flat = j.flat, 0, nil
-	return v.base.Learn(&e)
+	return v.base.Learn(&e, j.stored > 0)
 }
 
 // miss reports what is not in the snapshot.
@@ -319,8 +324,12 @@ func (v *save) openBase(r *records) (base, error) {
 	if s.keys.admin == nil {
 		return s.openLedger(v.opts.Series)
 	}
-	if rec := r.base(v.opts.Series, s.keys.own.Domain()); rec != nil {
-		return newEarlier(s.viewOf(v.ctx, rec).reader), nil
+	rec := r.base(v.opts.Series, s.keys.own.Domain())
+	if rec == nil {
+		v.tally = v.newTally(nil, nil)
+		return nothing{}, nil
 	}
-	return nothing{}, nil
+	b := newEarlier(s.viewOf(v.ctx, rec).reader)
+	v.tally = v.newTally(rec, b)
+	return b, nil
 }
