@@ -1,0 +1,14 @@
+// Package history remembers between runs what became of jobs and how stores are: when a job last succeeded, when a store was last
+// verified, pruned and restored from, how it grows.
+//
+//	STATE/history/job-NAME.json      one job
+//	STATE/history/store-NAME.json    one store
+//	STATE/history/*.lock             who writes the one of this name
+//
+// A record is written whole, made durable and put in the place of the one before, by whoever holds its lease. One that is missing or
+// damaged costs nothing but memory: reading it gives an empty record, and the next write replaces it.
+//
+// # Not for
+//
+// Nothing here decides anything. What snapshots there are is for the stores to say: no record proves that one exists.
+package history

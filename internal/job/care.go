@@ -1,0 +1,168 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"varve"
+	"varve/internal/config"
+	"varve/internal/history"
+	"varve/internal/vault"
+)
+
+// lookAfter checks, prunes and drills the stores that are there, where it is due.
+func (r *run) lookAfter(ctx context.Context) {
+	for _, t := range r.targets {
+		if t.place == nil || ctx.Err() != nil {
+			continue
+		}
+		lease, err := r.deps.History.LockStore(t.conf.Name)
+		if errors.Is(err, varve.ErrBusy) {
+			continue // another job looks after it
+		}
+		if err != nil {
+			r.deps.warn(err) // what is not remembered would be done every time
+			continue
+		}
+		r.care(ctx, t, &lease.Record)
+		r.deps.warn(lease.Save())
+		r.deps.warn(lease.Close())
+	}
+}
+
+// care does what is due.
+func (r *run) care(ctx context.Context, t *target, s *history.Store) {
+	s.Meet(r.clock.now)
+	if t.report.Prune == nil && t.place.Prune != nil && r.mayForget(t) == nil && isDue(t.conf.Prune.Every, prunedAt(s), s.Known, r.clock.now) {
+		r.prune(ctx, t)
+	}
+	if t.report.Prune != nil { // it may have been pruned for room before
+		s.Prune = t.report.Prune
+	}
+	if ctx.Err() == nil && isDue(t.conf.Verify.Every, verifiedAt(s), s.Known, r.clock.now) {
+		v, err := verify(ctx, t.place, t.conf, r.clock.now, r.progress)
+		if ctx.Err() == nil {
+			s.Verify, t.report.Verify = &v, &v
+		}
+		t.fail("verify", err)
+	}
+	r.drill(ctx, t, s)
+	r.measure(ctx, t, s)
+}
+
+// drill rehearses a restore where it is due.
+func (r *run) drill(ctx context.Context, t *target, s *history.Store) {
+	if ctx.Err() != nil || r.deps.Scratch == nil || !isDue(t.conf.Drill.Every, drilledAt(s), s.Known, r.clock.now) {
+		return
+	}
+	d, err := rehearse(ctx, r.job, t.conf, r.deps)
+	if ctx.Err() == nil {
+		enterDrill(s, d)
+		t.report.Drill = &d
+	}
+	t.fail("drill", err)
+}
+
+// enterDrill remembers a drill.
+func enterDrill(s *history.Store, d history.Drill) {
+	s.Drill = &d
+	if d.Error == "" && d.Damage == 0 {
+		s.Proven = &d
+	}
+}
+
+// isDue reports whether something that is done regularly is to be done again. last is when it was done; where it never was, known is when
+// the time began to run.
+func isDue(every config.Every, last, known, now time.Time) bool {
+	if every == 0 {
+		return false
+	}
+	if last.IsZero() {
+		last = known
+	}
+	return last.After(now) || now.Sub(last) >= time.Duration(every)
+}
+
+// prunedAt, verifiedAt and drilledAt return when that was done last; zero where it never was.
+func prunedAt(s *history.Store) time.Time {
+	if s.Prune == nil {
+		return time.Time{}
+	}
+	return s.Prune.Time
+}
+
+func verifiedAt(s *history.Store) time.Time {
+	if s.Verify == nil {
+		return time.Time{}
+	}
+	return s.Verify.Time
+}
+
+func drilledAt(s *history.Store) time.Time {
+	if s.Drill == nil {
+		return time.Time{}
+	}
+	return s.Drill.Time
+}
+
+// prune frees space in a vault.
+func (r *run) prune(ctx context.Context, t *target) {
+	c := &t.conf.Prune
+	o := vault.PruneOptions{Undo: time.Duration(t.conf.Undo), MaxRepack: int64(c.MaxRepack), MaxUnused: float64(c.MaxUnused), Progress: r.progress}
+	if o.Undo == 0 {
+		o.Undo = -1
+	}
+	if o.MaxUnused == 0 {
+		o.MaxUnused = -1
+	}
+	p := history.Prune{Time: r.clock.now}
+	report, err := t.place.Prune(ctx, o)
+	p.Freed = report.BytesFreed
+	if err != nil {
+		p.Error = cut(err.Error())
+	}
+	if ctx.Err() == nil {
+		t.report.Prune = &p
+	}
+	t.fail("prune", err)
+}
+
+// verify checks a store. A tree is read as a whole; of a vault, the share that was not read for the longest time. The error matches
+// varve.ErrDamaged where damage was found.
+func verify(ctx context.Context, p *Place, s *config.Store, now time.Time, progress func(varve.Event)) (history.Verify, error) {
+	o := varve.VerifyOptions{Progress: progress}
+	share := 1.0
+	if p.Prune != nil {
+		switch share = float64(s.Verify.Subset); {
+		case share <= 0:
+			o.StructureOnly, share = true, 0
+		case share < 1:
+			o.Subset = share
+		}
+	}
+	v := history.Verify{Time: now, Share: share}
+	report, err := p.Store.Verify(ctx, o)
+	v.Files, v.Bytes, v.Damage = report.Files, report.Bytes, report.Damage
+	if err != nil {
+		v.Error = cut(err.Error())
+	}
+	if err == nil && v.Damage > 0 {
+		err = fmt.Errorf("%d findings: %w", v.Damage, varve.ErrDamaged)
+	}
+	return v, err
+}
+
+// measure remembers how large a store is, as far as that is known without much ado.
+func (r *run) measure(ctx context.Context, t *target, s *history.Store) {
+	z := history.Size{Time: r.clock.now, Used: t.used, Free: -1}
+	if t.place.Space != nil && ctx.Err() == nil {
+		if room, err := t.place.Space(ctx); err == nil {
+			z.Free = room.Free
+		}
+	}
+	if z.Used >= 0 || z.Free >= 0 {
+		s.Grow(z)
+	}
+}

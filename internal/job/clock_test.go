@@ -1,0 +1,145 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"varve"
+	"varve/internal/config"
+	"varve/internal/disk"
+	"varve/internal/history"
+)
+
+// past fills the stores with five daily snapshots that the policy would thin out.
+func past(t *testing.T, b *bed) {
+	t.Helper()
+	policy := b.config.Stores[0].Keep
+	b.config.Stores[0].Keep.Last = 100
+	for i := range 5 {
+		b.want(b.run(), history.Success, i+1, i+1)
+	}
+	b.config.Stores[0].Keep = policy
+}
+
+func TestAWrongClockDeletesNothingAndTheNextRunRecovers(t *testing.T) {
+	for name, wrong := range map[string]time.Time{"1970": time.Unix(60, 0).UTC(), "2038": time.Date(2038, 1, 19, 3, 14, 7, 0, time.UTC),
+		"two years ahead": time.Date(2028, 11, 20, 0, 0, 0, 0, time.UTC), "a month behind": time.Date(2026, 10, 20, 0, 0, 0, 0, time.UTC)} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t, twoStores)
+			b.deps.Built = time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)
+			past(t, b)
+			before, right := b.list("usb"), b.now
+			b.now = wrong
+			r := b.run()
+			b.want(r, history.Success, 6, 6)
+			if r.Err != nil || !errors.Is(r.Stores[0].Spared, ErrClock) || len(r.Notes) == 0 {
+				t.Errorf("%v, %v, %q", r.Err, r.Stores[0].Spared, r.Notes)
+			}
+			b.now = right
+			r = b.run()
+			if r.Result != history.Success || r.Err != nil || len(r.Stores[0].Forgotten) > 4 {
+				t.Errorf("%s, %v, %d", r.Result, r.Err, len(r.Stores[0].Forgotten))
+			}
+			// Whatever the policy takes later, the newest of the time before stays.
+			for range 2 {
+				r = b.run()
+			}
+			if left := b.list("usb"); r.Err != nil || newestGood(left, "host:home") == nil || len(left) < 2 || len(before) != 5 {
+				t.Errorf("%v, %d snapshots left", r.Err, len(left))
+			}
+		})
+	}
+}
+
+func TestAClockAheadForLongStillDeletesNothingByAge(t *testing.T) {
+	b := newBed(t, twoStores)
+	b.deps.Built = time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)
+	past(t, b)
+	b.now = time.Date(2038, 1, 19, 0, 0, 0, 0, time.UTC)
+	for range 12 {
+		if r := b.run(); r.Result != history.Success || len(r.Stores[0].Forgotten) > 0 {
+			t.Fatalf("%s, %v forgotten", r.Result, r.Stores[0].Forgotten)
+		}
+	}
+}
+
+func TestTheBudgetSpreadsDeletionsOverRuns(t *testing.T) {
+	b := newBed(t, twoStores)
+	past(t, b)
+	b.config.Stores[0].Deletions = 2
+	r := b.run()
+	if n := len(r.Stores[0].Forgotten); n != 2 || r.Stores[0].More != 2 {
+		t.Errorf("%d forgotten, %d to go", n, r.Stores[0].More)
+	}
+	b.run()
+	b.want(b.run(), history.Success, 2, 8)
+}
+
+func TestAStoreThatIsTooLargeLosesItsOldestSnapshots(t *testing.T) {
+	b := newBed(t, twoStores)
+	past(t, b)
+	b.config.Stores[0].Keep.Last = 100
+	b.config.Stores[0].MaxSize = 30
+	measured := 0
+	b.open = usedPerSnapshot(10, &measured)
+	r := b.run()
+	if r.Err != nil {
+		t.Fatal(r.Err)
+	}
+	if left := b.list("usb"); len(left) != 3 || left[2].ID != r.Snapshot.ID || measured == 0 {
+		t.Errorf("%d left", len(left))
+	}
+	// The last good one stays, however small the limit; then nothing at all goes.
+	b.config.Stores[0].MaxSize = 5
+	if r = b.run(); !errors.Is(r.Err, ErrRoom) || len(r.Stores[0].Forgotten) > 0 || r.Result != history.Success {
+		t.Errorf("%v, %d", r.Err, len(r.Stores[0].Forgotten))
+	}
+}
+
+func TestFilesOfATreeAreCountedOnce(t *testing.T) {
+	b := newBed(t, twoStores)
+	b.write("src/large", string(make([]byte, 1<<20)))
+	b.run()
+	b.write("src/other", string(make([]byte, 1<<19)))
+	b.run()
+	p, err := b.openStore(t.Context(), b.config.Store("usb"), false)
+	must(t, err)
+	defer p.Close()
+	all, err := p.Used(t.Context(), nil)
+	must(t, err)
+	list := b.list("usb")
+	without, err := p.Used(t.Context(), []varve.SnapshotID{list[1].ID})
+	must(t, err)
+	if gone := all.Bytes - without.Bytes; all.Bytes < 3<<19 || all.Bytes > 2<<20 || gone < 1<<19 || gone > 3<<18 {
+		t.Errorf("%d, without the second %d", all, without)
+	}
+}
+
+func TestWhatWaitsToBePrunedIsNotMadeRoomForTwice(t *testing.T) {
+	b := newBed(t, twoStores)
+	past(t, b)
+	s := b.config.Stores[0]
+	s.Keep.Last, s.KeepFree.Bytes = 100, 30
+	free, idle := int64(0), int64(30)
+	b.open = func(_ *config.Store, p *Place) (*Place, error) {
+		p.Space = func(context.Context) (disk.Space, error) { return disk.Space{Total: 1000, Free: free}, nil }
+		p.Used = func(ctx context.Context, without []varve.SnapshotID) (Usage, error) {
+			list, err := p.Store.Snapshots(ctx)
+			return Usage{Bytes: 10 * int64(len(list)-len(without)), Idle: idle}, err
+		}
+		return p, nil
+	}
+	if r := b.run(); r.Err != nil || len(r.Stores[0].Forgotten) > 1 { // pruning leaves a part of it
+		t.Errorf("%v, %d", r.Err, len(r.Stores[0].Forgotten))
+	}
+	free, idle = 10, 0
+	if r := b.run(); r.Err != nil || len(r.Stores[0].Forgotten) != 2 {
+		t.Errorf("%v, %d", r.Err, len(r.Stores[0].Forgotten))
+	}
+	free = 30
+	if r := b.run(); r.Err != nil || len(r.Stores[0].Forgotten) != 0 {
+		t.Errorf("%v, %d", r.Err, len(r.Stores[0].Forgotten))
+	}
+}

@@ -1,0 +1,117 @@
+package job
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"varve"
+	"varve/internal/disk"
+)
+
+func TestADrillProvesARestoreAndLeavesNothing(t *testing.T) {
+	b := newBed(t, twoStores)
+	for i := range 30 {
+		b.write(fmt.Sprintf("src/file%02d", i), fmt.Sprintf("content %d", i))
+	}
+	b.write("src/large", string(make([]byte, 1<<20)))
+	b.config.Stores[0].Drill.Files = 5
+	b.run()
+	cold := false
+	b.deps.Open = coldOnly(b, &cold)
+	d, err := Drill(t.Context(), b.config.Job("home"), "usb", b.deps)
+	must(t, err)
+	if d.Files < 6 || d.Files > 8 || d.Bytes < 1<<20 || d.Rate <= 0 || d.Whole <= 0 || !cold || d.Snapshot != b.list("usb")[0].ID {
+		t.Errorf("%+v", d)
+	}
+	if names, err := mustDir(t, b, "scratch").Names(); err != nil || len(names) > 0 {
+		t.Errorf("left in the scratch space: %v, %v", names, err)
+	}
+	if h, err := b.deps.History.Store("usb"); err != nil || h.Proven == nil || h.Proven.Files != d.Files {
+		t.Errorf("%+v, %v", h, err)
+	}
+}
+
+func TestADrillFindsAWrongByte(t *testing.T) {
+	b := newBed(t, twoStores)
+	b.run()
+	at := "usb/" + b.list("usb")[0].Location + "/src/a"
+	info, err := mustDir(t, b, varve.Parent(at)).Lookup("a")
+	must(t, err)
+	b.write(at, "alphA")
+	must(t, mustDir(t, b, varve.Parent(at)).Set("a", &info.Entry, varve.MTime))
+	d, err := Drill(t.Context(), b.config.Job("home"), "usb", b.deps)
+	if !errors.Is(err, varve.ErrDamaged) || d.Damage != 1 || d.Error == "" {
+		t.Errorf("%+v, %v", d, err)
+	}
+	if names, err := mustDir(t, b, "scratch").Names(); err != nil || len(names) > 0 {
+		t.Errorf("left in the scratch space: %v, %v", names, err)
+	}
+	if l := Status(b.deps, nil)[0]; l.Level != Wrong || l.Proven != nil {
+		t.Errorf("%+v", l)
+	}
+}
+
+func TestADrillWithoutSnapshotStoreOrRoomSaysSo(t *testing.T) {
+	b := newBed(t, twoStores)
+	j := b.config.Job("home")
+	if _, err := Drill(t.Context(), j, "usb", b.deps); !errors.Is(err, varve.ErrNoSnapshot) {
+		t.Error(err)
+	}
+	b.config.Stores[0].Marker = "/nowhere"
+	if _, err := Drill(t.Context(), j, "usb", b.deps); !errors.Is(err, varve.ErrNoStore) {
+		t.Error(err)
+	}
+	b.config.Stores[0].Marker = ""
+	b.run()
+	lease, err := b.deps.History.LockStore("usb")
+	must(t, err)
+	if _, err := Drill(t.Context(), j, "usb", b.deps); !errors.Is(err, varve.ErrBusy) {
+		t.Error(err)
+	}
+	must(t, lease.Close())
+	b.deps.Scratch = func() (disk.FS, func() error, error) {
+		dir, err := b.openDir("/scratch")
+		return small{dir}, func() error { return dir.Close() }, err
+	}
+	if d, err := Drill(t.Context(), j, "usb", b.deps); !errors.Is(err, ErrRoom) || d.Damage > 0 {
+		t.Errorf("%+v, %v", d, err)
+	}
+}
+
+// small is a directory on a disk that is nearly full.
+type small struct{ disk.FS }
+
+func (small) Space() (disk.Space, error) { return disk.Space{Total: 1 << 30, Free: 1 << 10}, nil }
+
+func TestADrillIsPartOfARunWhenItIsTime(t *testing.T) {
+	b := newBed(t, twoStores)
+	b.config.Stores[1].Drill.Every = 1
+	b.config.Stores[1].Drill.Files = 1
+	b.run()
+	if r := b.run(); r.Err != nil || r.Stores[1].Drill == nil || r.Stores[1].Drill.Files == 0 || r.Stores[0].Drill != nil {
+		t.Errorf("%v, %+v", r.Err, r.Stores)
+	}
+}
+
+func TestASampleHasTheNewestTheOldestAndTheLargest(t *testing.T) {
+	next := int64(0)
+	got, err := sample(t.Context(), manyFiles(100), 10, func(n int64) int64 { next++; return next * 7 % n })
+	must(t, err)
+	var paths []string
+	for _, e := range got {
+		paths = append(paths, e.Path)
+	}
+	for _, want := range []string{"f007", "f042", "f099"} {
+		if !slices.Contains(paths, want) {
+			t.Errorf("%q lacks %s", paths, want)
+		}
+	}
+	if len(got) < 10 || len(got) > 13 || !slices.IsSorted(paths) || slices.Contains(paths, "empty") {
+		t.Errorf("%q", paths)
+	}
+	if got, err := sample(t.Context(), manyFiles(100), 1000, nil); err != nil || len(got) != 100 {
+		t.Errorf("%d, %v", len(got), err)
+	}
+}

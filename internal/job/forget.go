@@ -1,0 +1,186 @@
+package job
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"varve"
+	"varve/internal/retention"
+)
+
+// removal is what goes from a store, and how many snapshots are to go next time.
+type removal struct {
+	snapshots []varve.Snapshot
+	more      int
+}
+
+// planRemoval returns which snapshots of a series a policy removes from list, the oldest first, and not more than the budget. An empty
+// policy removes nothing. Errors are those of retention.Plan.
+func planRemoval(list []varve.Snapshot, series string, p retention.Policy, now time.Time, budget int) (r removal, err error) {
+	if p.Empty() || alarming(list, series) {
+		return r, nil
+	}
+	var own []varve.Snapshot
+	for _, s := range list {
+		if s.Series == series {
+			own = append(own, s)
+		}
+	}
+	going, err := planned(own, p, now)
+	if err != nil {
+		return r, err
+	}
+	n := min(len(going), max(budget, 0))
+	return removal{going[:n], len(going) - n}, nil
+}
+
+// planned returns what a policy removes, the oldest first.
+func planned(list []varve.Snapshot, p retention.Policy, now time.Time) ([]varve.Snapshot, error) {
+	plan, err := retention.Plan(list, p, now)
+	if err != nil {
+		return nil, err
+	}
+	var going []varve.Snapshot
+	for _, d := range plan {
+		if !d.Keep {
+			going = append(going, d.Snapshot)
+		}
+	}
+	slices.SortStableFunc(going, func(a, b varve.Snapshot) int {
+		return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Series, b.Series), cmp.Compare(a.Seq, b.Seq))
+	})
+	return going, nil
+}
+
+// alarming reports whether a series has a suspect snapshot since its last good one, so that nobody knows what of it will be needed.
+func alarming(list []varve.Snapshot, series string) bool {
+	good := newestGood(list, series)
+	return slices.ContainsFunc(list, func(s varve.Snapshot) bool {
+		return s.Series == series && s.State == varve.Suspect && (good == nil || s.Seq > good.Seq)
+	})
+}
+
+// planRoom returns which snapshots of some series go to make room, the oldest first: as few as are enough, and not more than the budget.
+// enough says whether it is without some of them. What retention never removes stays, so do series that are alarming. Where all that may
+// go is not enough none goes, and the error matches ErrRoom: it may be something else that takes the room.
+func planRoom(list []varve.Snapshot, series []string, now time.Time, budget int, enough func(without []varve.Snapshot) (bool, error)) (r removal, err error) {
+	if ok, err := enough(nil); ok || err != nil {
+		return r, err
+	}
+	var own []varve.Snapshot
+	for _, s := range list {
+		if slices.Contains(series, s.Series) && !alarming(list, s.Series) {
+			own = append(own, s)
+		}
+	}
+	going, err := planned(own, retention.Policy{Last: 1}, now)
+	if err != nil {
+		return r, err
+	}
+	if ok, err := enough(going); !ok || err != nil {
+		if err == nil {
+			err = fmt.Errorf("not even without all %d snapshots that may go, so nothing is removed: %w", len(going), ErrRoom)
+		}
+		return r, err
+	}
+	low, high := 1, len(going) // the smallest number that is enough is one of these
+	for low < high {
+		middle := (low + high) / 2
+		ok, err := enough(going[:middle])
+		if err != nil {
+			return r, err
+		}
+		if ok {
+			high = middle
+		} else {
+			low = middle + 1
+		}
+	}
+	n := min(high, max(budget, 0))
+	return removal{going[:n], high - n}, nil
+}
+
+// checkRemoval returns an error where going, a plan for list, would remove what no plan may.
+func checkRemoval(list, going []varve.Snapshot, budget int) error {
+	if len(going) > budget {
+		return fmt.Errorf("plan: %d snapshots are to go, and at most %d may", len(going), budget)
+	}
+	gone := map[varve.SnapshotID]bool{}
+	for _, s := range going {
+		if s.Pinned {
+			return fmt.Errorf("plan: snapshot %s is pinned", s.ID.Short())
+		}
+		gone[s.ID] = true
+	}
+	for _, s := range going {
+		last := newestGood(list, s.Series)
+		if last == nil {
+			last = newest(list, s.Series)
+		}
+		if last == nil || gone[last.ID] {
+			return fmt.Errorf("plan: series %q would lose its last good snapshot", s.Series)
+		}
+	}
+	return nil
+}
+
+// forget removes from a store what policies do not keep, if it holds the good snapshot that this run made.
+func (r *run) forget(ctx context.Context, t *target) {
+	if t.place == nil || !t.holds || !r.report.Snapshot.State.Good() {
+		return
+	}
+	if err := r.mayForget(t); err != nil {
+		t.report.Spared = err
+		return
+	}
+	list, err := t.place.Store.Snapshots(ctx)
+	if err != nil { // also damage: nobody can tell then which one is the newest
+		t.fail("forget", err)
+		return
+	}
+	now := r.deps.Now()
+	plan, err := planRemoval(list, r.report.Series, r.deps.Config.Policy(r.job, t.conf), now, t.conf.Deletions)
+	if errors.Is(err, retention.ErrClock) {
+		t.report.Spared = err
+		return
+	}
+	if err == nil {
+		err = r.remove(ctx, t, list, plan)
+	}
+	if err == nil {
+		err = r.makeRoom(ctx, t, now)
+	}
+	t.fail("forget", err)
+}
+
+// mayForget returns why nothing may be deleted from a store in this run.
+func (r *run) mayForget(t *target) error {
+	if r.doubt != nil {
+		return r.doubt
+	}
+	return t.doubt
+}
+
+// remove carries a plan out.
+func (r *run) remove(ctx context.Context, t *target, list []varve.Snapshot, plan removal) error {
+	t.report.More += plan.more
+	if len(plan.snapshots) == 0 {
+		return nil
+	}
+	if err := checkRemoval(list, plan.snapshots, t.conf.Deletions-len(t.report.Forgotten)); err != nil {
+		return err
+	}
+	var ids []varve.SnapshotID
+	for _, s := range plan.snapshots {
+		ids = append(ids, s.ID)
+	}
+	if err := t.place.Store.Forget(ctx, ids...); err != nil {
+		return err
+	}
+	t.report.Forgotten = append(t.report.Forgotten, plan.snapshots...)
+	return nil
+}

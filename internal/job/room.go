@@ -1,0 +1,132 @@
+package job
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"varve"
+	"varve/internal/disk"
+	"varve/internal/retention"
+)
+
+// makeRoom removes the oldest snapshots that may go from a store that is too large, or has too little room around it.
+func (r *run) makeRoom(ctx context.Context, t *target, now time.Time) error {
+	budget := t.conf.Deletions - len(t.report.Forgotten)
+	if t.conf.MaxSize == 0 && t.conf.KeepFree.Bytes == 0 && t.conf.KeepFree.Share == 0 {
+		return nil
+	}
+	if t.place.Used == nil {
+		r.note("store %s: how large it is cannot be found out from here, so max-size and keep-free do nothing", t.conf.Name)
+		return nil
+	}
+	list, err := t.place.Store.Snapshots(ctx)
+	if err != nil {
+		return err
+	}
+	limit, err := t.limit(ctx)
+	if err != nil {
+		return err
+	}
+	enough := func(without []varve.Snapshot) (bool, error) {
+		used, err := t.place.Used(ctx, idsOf(without))
+		if len(without) == 0 {
+			t.used = used.Bytes
+		}
+		return used.Bytes <= limit, err
+	}
+	plan, err := planRoom(list, r.seriesIn(t.conf.Name), now, budget, enough)
+	if err != nil {
+		return err
+	}
+	return r.remove(ctx, t, list, plan)
+}
+
+// limit returns how many bytes the snapshots of a store may need. What was forgotten there and is not pruned yet is as good as free, but for
+// the share that pruning leaves.
+func (t *target) limit(ctx context.Context) (int64, error) {
+	limit := int64(1<<63 - 1)
+	if t.conf.MaxSize > 0 {
+		limit = int64(t.conf.MaxSize)
+	}
+	if t.conf.KeepFree.Bytes == 0 && t.conf.KeepFree.Share == 0 || t.place.Space == nil {
+		return limit, nil
+	}
+	s, err := t.place.Space(ctx)
+	if err != nil {
+		return 0, err
+	}
+	lacking := t.conf.KeepFree.Of(s.Total) - s.Free
+	if lacking <= 0 {
+		return limit, nil
+	}
+	used, err := t.place.Used(ctx, nil)
+	left := int64(float64(t.conf.Prune.MaxUnused) * float64(used.Bytes+used.Idle))
+	lacking -= max(used.Idle-left, 0)
+	return min(limit, used.Bytes-max(lacking, 0)), err
+}
+
+// seriesIn returns the series of all jobs that use a store. Other series in it are somebody else's.
+func (r *run) seriesIn(store string) []string {
+	var all []string
+	for _, j := range r.deps.Config.Jobs {
+		for _, s := range j.Stores {
+			if s != store {
+				continue
+			}
+			if series, _, err := Series(j, r.deps.Machine); err == nil {
+				all = append(all, series)
+			}
+		}
+	}
+	return all
+}
+
+// checkRoom returns an error that matches ErrRoom where a store has less room than the job wants. What was forgotten before is freed first
+// where that is due to be done some time.
+func (r *run) checkRoom(ctx context.Context, t *target) error {
+	want := r.job.Guard.MinFree
+	if want.Bytes == 0 && want.Share == 0 {
+		return nil
+	}
+	if t.place.Space == nil {
+		r.note("store %s: how much room it has cannot be found out from here, so min-free does nothing", t.conf.Name)
+		return nil
+	}
+	s, err := t.place.Space(ctx)
+	if err == nil && lacks(s, want.Of(s.Total)) && t.place.Prune != nil && t.conf.Prune.Every > 0 {
+		r.prune(ctx, t)
+		s, err = t.place.Space(ctx)
+	}
+	if err == nil && lacks(s, want.Of(s.Total)) {
+		err = fmt.Errorf("%d bytes are free, and %d are wanted: %w: %w", s.Free, want.Of(s.Total), ErrRoom, disk.ErrNoSpace)
+	}
+	return err
+}
+
+func lacks(s disk.Space, want int64) bool { return s.Free < want }
+
+func idsOf(list []varve.Snapshot) []varve.SnapshotID {
+	var ids []varve.SnapshotID
+	for _, s := range list {
+		ids = append(ids, s.ID)
+	}
+	return ids
+}
+
+// keeps returns the snapshots of a series that a policy keeps; all where the policy is empty or cannot be applied.
+func keeps(list []varve.Snapshot, p retention.Policy, now time.Time) map[varve.SnapshotID]bool {
+	kept := map[varve.SnapshotID]bool{}
+	plan, err := retention.Plan(list, p, now)
+	for _, d := range plan {
+		if d.Keep {
+			kept[d.Snapshot.ID] = true
+		}
+	}
+	if err != nil {
+		for _, s := range list {
+			kept[s.ID] = true
+		}
+	}
+	return kept
+}

@@ -1,0 +1,236 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"varve"
+	"varve/internal/config"
+	"varve/internal/history"
+	"varve/internal/remote"
+)
+
+// How varies a run. The zero value is right.
+type How struct {
+	// Accept takes the snapshot for good however much was lost or changed: somebody has looked.
+	Accept bool
+}
+
+// run is one run of a job.
+type run struct {
+	job    *config.Job
+	how    How
+	deps   *Deps
+	report *Report
+	memory *history.Job
+	clock  clock
+
+	host    string
+	request remote.SourceRequest
+	targets []*target
+	first   *target       // which gets the backup
+	doubt   error         // why nothing may be deleted anywhere
+	suspect string        // why the snapshot is
+	waited  time.Duration // for machines that could not be reached
+}
+
+// target is one store of the job.
+type target struct {
+	conf   *config.Store
+	place  *Place // nil while it is not there
+	report StoreReport
+	holds  bool  // the snapshot of this run, in some form
+	doubt  error // why nothing may be deleted here
+	used   int64 // bytes; -1 where nobody asked
+}
+
+// fail enters what went wrong with a store.
+func (t *target) fail(op string, err error) {
+	if err != nil {
+		t.report.Err = errors.Join(t.report.Err, fmt.Errorf("store %s: %s: %w", t.conf.Name, op, err))
+	}
+}
+
+// Run runs a job and returns what became of it. Where another run of it goes on nothing is done, and Err matches varve.ErrBusy.
+func Run(ctx context.Context, j *config.Job, how How, d *Deps) *Report {
+	now := d.Now()
+	r := &run{job: j, how: how, deps: d, report: &Report{Job: j.Name, Begin: now}, clock: clock{now, d.Built}, memory: &history.Job{}}
+	lease, err := d.History.LockJob(j.Name)
+	switch {
+	case errors.Is(err, varve.ErrBusy):
+		r.report.Result, r.report.End = history.Skipped, now
+		r.report.Err = fmt.Errorf("job %s: another run goes on: %w", j.Name, varve.ErrBusy)
+		return r.report
+	case err != nil:
+		d.warn(fmt.Errorf("job %s: nothing will be remembered of this run: %w", j.Name, err))
+	default:
+		r.memory = &lease.Record
+		if lease.Lost != nil {
+			r.note("what was remembered of the job is lost: %v", lease.Lost)
+		}
+	}
+	remember := func() {
+		if lease != nil {
+			d.warn(lease.Save())
+		}
+	}
+	r.begin()
+	remember()
+	r.work(ctx)
+	r.end(ctx)
+	remember()
+	if lease != nil {
+		d.warn(lease.Close())
+	}
+	return r.report
+}
+
+// begin looks back at the run before.
+func (r *run) begin() {
+	r.doubt = r.clock.plausible()
+	if err := r.clock.leapt(r.memory, r.clock.lastSign(r.memory, nil)); r.doubt == nil {
+		r.doubt = err
+	}
+	if r.doubt != nil {
+		r.note("%v", r.doubt)
+	}
+	if killed := r.memory.Start(r.clock.now); killed != nil {
+		r.note("the run of %s was killed", stampText(killed.Begin))
+	}
+	r.deps.notify(context.Background(), Event{Kind: config.Start, Job: r.job, Good: r.lastGood()})
+}
+
+// work does everything between the first entry in the history and the last.
+func (r *run) work(ctx context.Context) {
+	err := r.prepare(ctx)
+	if err == nil {
+		err = r.hook(ctx, "before", r.job.Hook.Before)
+	}
+	if err == nil {
+		err = r.backup(ctx)
+	}
+	r.conclude(ctx, err)
+	if ctx.Err() == nil {
+		r.lookAfter(ctx)
+	}
+	r.gather(ctx)
+	r.hooks(ctx)
+	for _, t := range r.targets {
+		if t.place != nil {
+			r.deps.warn(t.place.Close())
+		}
+	}
+}
+
+// backup makes the snapshot and copies it.
+func (r *run) backup(ctx context.Context) error {
+	r.catchUp(ctx, r.first)
+	if r.first.place == nil { // it was lost on the way
+		if err := r.reopen(ctx, r.first); err != nil {
+			return fmt.Errorf("store %s: %w", r.first.conf.Name, err)
+		}
+	}
+	snap, err := r.attempt(ctx)
+	if err != nil {
+		return err
+	}
+	r.report.Store, r.report.Snapshot = r.first.conf.Name, snap
+	r.first.holds = true
+	r.spread(ctx, r.first)
+	for _, t := range r.targets {
+		if ctx.Err() == nil {
+			r.forget(ctx, t)
+		}
+	}
+	return nil
+}
+
+// conclude says what became of the snapshot.
+func (r *run) conclude(ctx context.Context, err error) {
+	p := r.report
+	switch snap := &p.Snapshot; {
+	case snap.ID == (varve.SnapshotID{}) && ctx.Err() != nil:
+		p.Result = history.Interrupted
+		err = errors.Join(err, ctx.Err())
+	case snap.ID == (varve.SnapshotID{}) && errors.Is(err, errAway):
+		p.Result = history.Skipped
+	case snap.ID == (varve.SnapshotID{}):
+		p.Result = history.Failed
+	case snap.State == varve.Suspect:
+		p.Result = history.Suspect
+		err = fmt.Errorf("snapshot %s is %w: %s", snap.ID.Short(), ErrSuspect, r.suspect)
+	case snap.State == varve.Incomplete:
+		p.Result = history.Incomplete
+		err = fmt.Errorf("snapshot %s is %w: %d objects could not be read", snap.ID.Short(), ErrIncomplete, snap.Skipped)
+	default:
+		p.Result = history.Success
+	}
+	if err != nil {
+		p.Err = fmt.Errorf("job %s: %w", r.job.Name, err)
+	}
+}
+
+// gather puts together what is known of all stores.
+func (r *run) gather(ctx context.Context) {
+	p := r.report
+	for _, t := range r.targets {
+		p.Err = errors.Join(p.Err, t.report.Err)
+		if t.report.Spared != nil {
+			r.note("store %s: nothing was forgotten: %v", t.conf.Name, t.report.Spared)
+		}
+		if t.report.Absent != nil && p.Result != history.Skipped {
+			r.note("store %s was not there: %v", t.conf.Name, t.report.Absent)
+		}
+		p.Stores = append(p.Stores, t.report)
+		if t.holds && p.Snapshot.State.Good() {
+			r.memory.Hold(t.conf.Name, p.Snapshot.Time)
+		}
+	}
+	if err := ctx.Err(); err != nil && !errors.Is(p.Err, err) {
+		p.Err = errors.Join(p.Err, fmt.Errorf("job %s: %w", r.job.Name, err))
+	}
+}
+
+// end enters the run in the history and tells people.
+func (r *run) end(ctx context.Context) {
+	p := r.report
+	p.End = r.deps.Now()
+	r.memory.Finish(p.record())
+	if p.Result == history.Skipped || p.Result == history.Interrupted {
+		return
+	}
+	e := Event{Kind: p.Event(), Job: r.job, Report: p, Good: r.lastGood()}
+	r.deps.notify(ctx, e)
+	if well := e.Kind == config.Success; !well {
+		r.memory.Trouble = true
+	} else if r.memory.Trouble || !r.memory.Alarmed.IsZero() {
+		r.memory.Trouble, r.memory.Alarmed = false, time.Time{}
+		e.Kind = config.Recovered
+		r.deps.notify(ctx, e)
+	}
+}
+
+// lastGood returns when the last good snapshot was begun that is remembered.
+func (r *run) lastGood() time.Time {
+	if r.memory.Success == nil {
+		return time.Time{}
+	}
+	return r.memory.Success.Begin
+}
+
+// note enters what somebody should know.
+func (r *run) note(format string, args ...any) {
+	r.report.Notes = append(r.report.Notes, fmt.Sprintf(format, args...))
+}
+
+// progress passes events on, and keeps those that a report tells of.
+func (r *run) progress(e varve.Event) {
+	if e.Kind != varve.Done && e.Kind != varve.Partly && len(r.report.Findings) < maxFindings {
+		r.report.Findings = append(r.report.Findings, e)
+	}
+	if r.deps.Progress != nil {
+		r.deps.Progress(e)
+	}
+}

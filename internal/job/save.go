@@ -1,0 +1,200 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"varve"
+	"varve/internal/config"
+	"varve/internal/location"
+	"varve/internal/remote"
+)
+
+// markerOf reads a NAME or NAME:HEADER that the configuration has checked.
+func markerOf(text string) remote.Marker {
+	name, header, _ := strings.Cut(text, ":")
+	return remote.Marker{Name: name, Header: header}
+}
+
+// options returns how the machine of the sources is reached.
+func (r *run) options() location.Options {
+	if r.deps.Sources == nil {
+		return location.Options{}
+	}
+	return r.deps.Sources(r.job)
+}
+
+// origin connects to the machine of the sources; frozen may stand for its disks.
+func (r *run) origin(ctx context.Context, frozen Frozen) (*location.Origin, error) {
+	specs, err := specsOf(r.job)
+	if err != nil {
+		return nil, err
+	}
+	o := r.options()
+	if frozen != nil {
+		o.OpenDir = frozen.OpenDir
+	}
+	return location.From(ctx, specs, r.request, o)
+}
+
+func specsOf(j *config.Job) ([]location.Spec, error) {
+	var specs []location.Spec
+	for _, source := range j.Sources {
+		s, err := location.Parse(source)
+		if err != nil {
+			return nil, fmt.Errorf("source: %w", err)
+		}
+		specs = append(specs, s)
+	}
+	return specs, nil
+}
+
+// isFar reports whether the sources are on another machine.
+func isFar(j *config.Job) bool {
+	specs, err := specsOf(j)
+	return err == nil && len(specs) > 0 && specs[0].Scheme != location.Local
+}
+
+// reachSources waits for the machine of the sources, if that is another one, and makes sure that no source lies in a store.
+func (r *run) reachSources(ctx context.Context) error {
+	if isFar(r.job) {
+		return r.reach(ctx, func() error {
+			o, err := r.origin(ctx, nil)
+			if err != nil {
+				return err
+			}
+			return o.Close()
+		})
+	}
+	specs, err := specsOf(r.job)
+	for _, s := range specs {
+		for _, t := range r.targets {
+			at, parsed := location.Parse(t.conf.Place)
+			if parsed == nil && at.Scheme == location.Local && varve.Within(s.Path[1:], at.Path[1:]) {
+				return fmt.Errorf("source %s lies in the store %s", s.Path, t.conf.Name)
+			}
+		}
+	}
+	return err
+}
+
+// attempt makes the snapshot, and tries again where that may help.
+func (r *run) attempt(ctx context.Context) (snap varve.Snapshot, err error) {
+	frozen, err := r.freeze(ctx)
+	if err != nil {
+		return snap, err
+	}
+	err = r.tryAgain(ctx, []*target{r.first}, func() (err error) {
+		r.report.Attempts++
+		snap, err = r.save(ctx, frozen)
+		return err
+	})
+	if frozen != nil {
+		if e := frozen.Close(); e != nil {
+			// The snapshot of the file system takes room until somebody removes it.
+			r.first.fail("remove the snapshot of the file system", e)
+		}
+	}
+	return snap, err
+}
+
+// freeze takes a snapshot of the file systems of the sources, where that is asked for.
+func (r *run) freeze(ctx context.Context) (Frozen, error) {
+	if kind := r.job.Snapshot; kind == "" || kind == config.None || isFar(r.job) || len(r.job.Sources) == 0 {
+		return nil, nil
+	}
+	f, err := r.deps.Freeze(ctx, r.job.Snapshot, r.job.Sources)
+	if err != nil {
+		return nil, fmt.Errorf("snapshot of the file system: %w", err)
+	}
+	return f, nil
+}
+
+// save makes the snapshot in the first store.
+func (r *run) save(ctx context.Context, frozen Frozen) (snap varve.Snapshot, err error) {
+	origin, err := r.origin(ctx, frozen)
+	if err != nil {
+		return snap, err
+	}
+	defer func() { err = errors.Join(err, origin.Close()) }()
+	basis := remote.NewBasis(r.first.place.Store, r.report.Series)
+	defer basis.Close() // what was read of an earlier snapshot
+	opts := varve.SaveOptions{Series: r.report.Series, Host: r.host, Sources: r.sources(origin), Tags: r.job.Tags, Program: r.deps.Program,
+		Judge: r.judge, Ahead: origin.Ahead(), Now: r.deps.Now, Progress: r.progress}
+	if len(r.job.Sources) == 0 {
+		return r.saveWith(ctx, nil, opts)
+	}
+	files, err := origin.Walk(ctx, r.wanted(basis.Open))
+	if err != nil {
+		return snap, err
+	}
+	guarded, end := origin.Guard(ctx, files)
+	snap, err = r.saveWith(guarded, files, opts)
+	end()
+	r.report.LeftOut, r.report.Complaints = files.LeftOut(), files.Complaints()
+	return snap, errors.Join(err, files.Close())
+}
+
+// saveWith makes the snapshot of files, which may be nil, and of what the commands of the job print.
+func (r *run) saveWith(ctx context.Context, files varve.Source, opts varve.SaveOptions) (snap varve.Snapshot, err error) {
+	out, err := r.outputs()
+	if err != nil {
+		return snap, err
+	}
+	if out == nil {
+		return r.first.place.Store.Save(ctx, files, opts)
+	}
+	snap, err = out.Save(ctx, r.first.place.Store, files, opts)
+	return snap, errors.Join(err, out.Close())
+}
+
+// wanted says which files of the sources go into the snapshot: no store of the job does.
+func (r *run) wanted(basis remote.Basis) location.Wanted {
+	w := location.Wanted{Request: r.request, Owners: r.deps.Owners, Basis: basis}
+	for _, t := range r.targets {
+		if t.place != nil {
+			w.Skip = append(w.Skip, t.place.Skip...)
+		}
+	}
+	return w
+}
+
+// sources returns what the snapshot is of, as absolute paths.
+func (r *run) sources(origin *location.Origin) []string {
+	var paths []string
+	for _, path := range origin.Sources {
+		paths = append(paths, "/"+path)
+	}
+	for _, c := range r.job.Commands {
+		paths = append(paths, c.Path)
+	}
+	return paths
+}
+
+// few is up to how many changed files are no matter of concern, whatever share they are: a job may be about a single dump.
+const few = 10
+
+// judge says whether a snapshot differs so much from the last good one that somebody must look.
+func (r *run) judge(d varve.Difference) varve.State {
+	g := &r.job.Guard
+	share := func(n int64) float64 { return float64(n) / float64(max(d.Before, 1)) }
+	r.suspect = ""
+	switch {
+	case d.Files < int64(g.MinFiles):
+		r.suspect = fmt.Sprintf("it has %d files, and at least %d are wanted", d.Files, g.MinFiles)
+	case d.Before > 0 && share(d.Lost) > float64(g.MaxLost):
+		r.suspect = fmt.Sprintf("it lacks %d of %d files that the last good one had", d.Lost, d.Before)
+	case d.Before > 0 && d.Changed > few && share(d.Changed) > float64(g.MaxChanged):
+		r.suspect = fmt.Sprintf("%d of %d files have another content than in the last good one", d.Changed, d.Before)
+	}
+	if r.suspect == "" {
+		return varve.Complete
+	}
+	if r.how.Accept {
+		r.note("%s; it was accepted", r.suspect)
+		return varve.Complete
+	}
+	return varve.Suspect
+}

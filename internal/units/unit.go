@@ -1,0 +1,166 @@
+package units
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+)
+
+// Unit says what a job's service does, as far as it must be allowed to.
+//
+// Without anything said, a service sees all files, reads them, and writes nowhere but to /var/lib/varve, /var/cache/varve and Writable.
+type Unit struct {
+	// Job is the name of the job: letters, digits, "-" and "_".
+	Job string
+	// Words are the command: an absolute path of a program, and its arguments.
+	Words []string
+	// User makes units for the user's own systemd, which may restrict services only a little.
+	User bool
+	// Calendar are values of OnCalendar=, and Delay is up to how much later than these the job starts, by chance.
+	Calendar []string
+	Delay    time.Duration
+
+	// Sources are the absolute paths of this machine that are read; where one has to do with /tmp, the service sees the real one.
+	Sources []string
+	// Writable are absolute paths of directories that are written to: stores, and those of files for Prometheus. They need not exist.
+	Writable []string
+	// Tree says that a local store holds plain files, whose owners, modes and devices are made as they were.
+	Tree bool
+	// Far says that a source or a store is on another machine, Network that notices go out to the network.
+	Far, Network bool
+	// Commands says that the job runs hooks, or saves the output of commands: these need much, and nobody knows what.
+	Commands bool
+	// Freeze says that snapshots of file systems are taken; Devices that tools do it which work on block devices, such as those of LVM.
+	Freeze, Devices bool
+	// OnFailure is a unit that is started when the service fails, as systemd writes it, such as alarm@%n.service; empty for none.
+	OnFailure string
+}
+
+// mark is the first line of every unit.
+const mark = "# Made by varve schedule install, which replaces it, and varve schedule remove, which removes it."
+
+// Service returns the name of the job's service.
+func (u *Unit) Service() string { return "varve-" + u.Job + ".service" }
+
+// Timer returns the name of the job's timer.
+func (u *Unit) Timer() string { return "varve-" + u.Job + ".timer" }
+
+// Check returns what is wrong with the unit.
+func (u *Unit) Check() error {
+	if err := checkJob(u.Job); err != nil {
+		return err
+	}
+	if len(u.Words) == 0 || !path.IsAbs(u.Words[0]) {
+		return fmt.Errorf("job %s: want the absolute path of a program", u.Job)
+	}
+	for _, p := range append(append([]string{}, u.Sources...), u.Writable...) {
+		if !path.IsAbs(p) {
+			return fmt.Errorf("job %s: %q is no absolute path", u.Job, p)
+		}
+	}
+	all := [][]string{u.Words, u.Calendar, u.Sources, u.Writable, {u.OnFailure}}
+	for _, list := range all {
+		for _, text := range list {
+			if control(text) {
+				return fmt.Errorf("job %s: %q has control characters, which units cannot have", u.Job, text)
+			}
+		}
+	}
+	return nil
+}
+
+// checkJob returns an error where a job's name is no part of a unit's name.
+func checkJob(name string) error {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+	if name == "" || len(name) > 64 || strings.Trim(name, plain) != "" {
+		return fmt.Errorf("%q is no name of a job", name)
+	}
+	return nil
+}
+
+func control(text string) bool {
+	return strings.IndexFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) >= 0
+}
+
+// RenderTimer returns the text of the timer. A start that was missed is made up for.
+func (u *Unit) RenderTimer() (string, error) {
+	if err := u.Check(); err != nil {
+		return "", err
+	}
+	if len(u.Calendar) == 0 {
+		return "", errors.New("job " + u.Job + ": has no times to start at")
+	}
+	var f file
+	f.section("Unit")
+	f.set("Description", "Times of the backup "+u.Job)
+	f.section("Timer")
+	for _, at := range u.Calendar {
+		f.set("OnCalendar", at)
+	}
+	f.set("Persistent", "true")
+	f.set("AccuracySec", "1min")
+	if u.Delay >= time.Second {
+		f.set("RandomizedDelaySec", fmt.Sprint(int64(u.Delay/time.Second)))
+	}
+	f.section("Install")
+	f.set("WantedBy", "timers.target")
+	return f.String(), nil
+}
+
+// RenderService returns the text of the service.
+func (u *Unit) RenderService() (string, error) {
+	if err := u.Check(); err != nil {
+		return "", err
+	}
+	var f file
+	f.section("Unit")
+	f.set("Description", "Backup "+u.Job)
+	if u.Far && !u.User {
+		f.set("Wants", "network-online.target")
+		f.set("After", "network-online.target")
+	}
+	if u.OnFailure != "" {
+		f.set("OnFailure", u.OnFailure)
+	}
+	f.section("Service")
+	f.set("Type", "oneshot")
+	f.set("ExecStart", command(u.Words))
+	f.set("SuccessExitStatus", "75") // nothing is wrong that a later run would not mend
+	f.set("TimeoutStartSec", "infinity")
+	f.set("TimeoutStopSec", "10min")
+	f.set("KillMode", "mixed") // varve ends its commands, and runs those that must be run at the end
+	f.set("Nice", "10")
+	f.set("CPUWeight", "20")
+	f.set("IOWeight", "20")
+	f.set("IOSchedulingClass", "idle")
+	u.restrict(&f)
+	return f.String(), nil
+}
+
+// file is a unit being written.
+type file struct{ strings.Builder }
+
+func (f *file) section(name string) {
+	if f.Len() == 0 {
+		f.WriteString(mark + "\n")
+	}
+	fmt.Fprintf(f, "\n[%s]\n", name)
+}
+
+func (f *file) set(key, value string) { fmt.Fprintf(f, "%s=%s\n", key, value) }
+
+// quoted returns a word of a setting.
+func quoted(word string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "%", "%%").Replace(word) + `"`
+}
+
+// command returns words for ExecStart=, where variables are expanded as well.
+func command(words []string) string {
+	all := make([]string, len(words))
+	for i, w := range words {
+		all[i] = strings.ReplaceAll(quoted(w), "$", "$$")
+	}
+	return strings.Join(all, " ")
+}

@@ -1,0 +1,193 @@
+package units
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// varieties are units of all sorts.
+func varieties() []Unit {
+	words := []string{"/bin/true", "run", "--config", "/etc/my varve/100%$x\".toml", "--quiet", "job"}
+	list := []Unit{
+		{Job: "vault", Sources: []string{"/home", "/etc"}, Writable: []string{"/mnt/usb/varve", "/srv/a b%"}, Far: true, Delay: time.Minute},
+		{Job: "tree", Sources: []string{"/"}, Writable: []string{"/mnt/usb/varve"}, Tree: true},
+		{Job: "hooks", Sources: []string{"/home"}, Commands: true, Network: true, OnFailure: "alarm@%n.service"},
+		{Job: "btrfs", Sources: []string{"/home"}, Writable: []string{"/mnt/x"}, Freeze: true},
+		{Job: "everything", Sources: []string{"/"}, Writable: []string{"/mnt/x"}, Freeze: true, Devices: true, Commands: true, Tree: true, Far: true},
+		{Job: "mine", User: true, Sources: []string{"/home/me"}, Far: true},
+	}
+	for i := range list {
+		list[i].Words, list[i].Calendar = words, []string{"Mon..Fri *-*-* 20:00:00", "*-*-01 02:30:00"}
+	}
+	return list
+}
+
+func analyze(t *testing.T) {
+	t.Helper()
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		if os.Getenv("VARVE_TEST_STRICT") == "1" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+}
+
+func TestSystemdIsContentWithUnits(t *testing.T) {
+	analyze(t)
+	dir := t.TempDir()
+	written, _, err := Install(dir, slices.DeleteFunc(varieties(), func(u Unit) bool { return u.User }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"verify", "--man=no"}
+	for _, name := range append(written, "alarm@.service") {
+		args = append(args, filepath.Join(dir, name))
+	}
+	alarm := "[Service]\nExecStart=/bin/true\n"
+	if err := os.WriteFile(filepath.Join(dir, "alarm@.service"), []byte(alarm), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.CommandContext(t.Context(), "systemd-analyze", args...).CombinedOutput()
+	if err != nil || strings.Contains(string(out), dir) {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+func TestServicesAreExposedNoMoreThanOK(t *testing.T) {
+	analyze(t)
+	for _, u := range varieties() {
+		if u.User {
+			continue
+		}
+		text, err := u.RenderService()
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), u.Service())
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		most := "50" // of 100: what systemd calls OK
+		out, err := exec.CommandContext(t.Context(), "systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold="+most, path).CombinedOutput()
+		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+		t.Log(u.Job, lines[len(lines)-1])
+		if err != nil {
+			t.Errorf("%s: %v: %s", u.Job, err, lines[len(lines)-1])
+		}
+	}
+}
+
+func TestNothingThatIsSavedIsHiddenFromAService(t *testing.T) {
+	for _, sources := range [][]string{{"/"}, {"/tmp/x"}, {"/var"}, {"/home", "/var/tmp"}} {
+		u := Unit{Job: "x", Words: []string{"/bin/true"}, Sources: sources}
+		text, err := u.RenderService()
+		if err != nil || strings.Contains(text, "PrivateTmp") {
+			t.Errorf("%q: %v\n%s", sources, err, text)
+		}
+	}
+	for _, u := range varieties() {
+		text, err := u.RenderService()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, bad := range []string{"ProtectHome", "PrivateDevices", "PrivateUsers", "InaccessiblePaths", "TemporaryFileSystem"} {
+			if strings.Contains(text, bad) {
+				t.Errorf("%s: has %s", u.Job, bad)
+			}
+		}
+	}
+	u := Unit{Job: "x", Words: []string{"/bin/true"}, Sources: []string{"/home", "/temporary"}}
+	if text, _ := u.RenderService(); !strings.Contains(text, "PrivateTmp=yes") || !strings.Contains(text, "ProtectSystem=strict") {
+		t.Errorf("a harmless job is restricted too little:\n%s", text)
+	}
+}
+
+func TestATimerMakesUpForWhatWasMissed(t *testing.T) {
+	u := varieties()[0]
+	text, err := u.RenderTimer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"OnCalendar=Mon..Fri *-*-* 20:00:00\nOnCalendar=*-*-01 02:30:00\n", "Persistent=true\n", "RandomizedDelaySec=60\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	u.Calendar = nil
+	if _, err := u.RenderTimer(); err == nil {
+		t.Error("a timer without times")
+	}
+}
+
+func TestWordsReachSystemdAsTheyAre(t *testing.T) {
+	if got, want := command([]string{"/a b", `c"d\e`, "50%", "$HOME"}), `"/a b" "c\"d\\e" "50%%" "$$HOME"`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestUnitsThatMakeNoSenseAreRefused(t *testing.T) {
+	good := varieties()[0]
+	for name, spoil := range map[string]func(*Unit){
+		"no name":       func(u *Unit) { u.Job = "" },
+		"path":          func(u *Unit) { u.Job = "../x" },
+		"instance":      func(u *Unit) { u.Job = "x@y" },
+		"no command":    func(u *Unit) { u.Words = nil },
+		"relative":      func(u *Unit) { u.Words = []string{"varve"} },
+		"newline":       func(u *Unit) { u.Words = []string{"/bin/true", "a\nExecStartPost=/bin/false"} },
+		"calendar":      func(u *Unit) { u.Calendar = []string{"daily\n[Service]"} },
+		"writable":      func(u *Unit) { u.Writable = []string{"x"} },
+		"writable line": func(u *Unit) { u.Writable = []string{"/x\ny"} },
+		"failure":       func(u *Unit) { u.OnFailure = "a\nb" },
+	} {
+		u := good
+		spoil(&u)
+		if _, _, err := Install(t.TempDir(), []Unit{u}); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	if _, _, err := Install(t.TempDir(), []Unit{good, good}); err == nil {
+		t.Error("two of one name were taken")
+	}
+}
+
+func TestInstallTouchesOurUnitsOnly(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "made", "when", "needed")
+	all := varieties()
+	if _, _, err := Install(dir, all[:2]); err != nil {
+		t.Fatal(err)
+	}
+	foreign := map[string]string{"varve-own.service": "[Service]\n", "varve-x.conf": mark + "\n", "other.service": mark + "\n"}
+	for name, text := range foreign {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	written, removed, err := Install(dir, all[1:3])
+	if err != nil || fmt.Sprint(written) != "[varve-hooks.service varve-hooks.timer]" || fmt.Sprint(removed) != "[varve-vault.service varve-vault.timer]" {
+		t.Errorf("written %q, removed %q: %v", written, removed, err)
+	}
+	u := all[0]
+	u.Job = "own"
+	if _, _, err := Install(dir, []Unit{u}); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a foreign unit: %v", err)
+	}
+	names, err := Remove(dir)
+	if err != nil || len(names) != 4 {
+		t.Errorf("removed %q: %v", names, err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil || len(entries) != len(foreign) {
+		t.Errorf("%v, %v", entries, err)
+	}
+	if names, err := Remove(filepath.Join(dir, "none")); err != nil || names != nil {
+		t.Errorf("no directory: %q, %v", names, err)
+	}
+}
