@@ -89,7 +89,7 @@ func (o *Origin) connect(ctx context.Context, r remote.SourceRequest, opts Optio
 		return err
 	}
 	whole := slices.Contains(o.Sources, "/") // with the kernel's own file systems
-	d, err := opts.Reach.sftp(ctx, o.Spec, "", sftpfs.Options{Mounts: whole || r.OneFileSystem})
+	d, err := opts.Reach.sftp(ctx, o.Spec, "", sftpfs.Options{Mounts: whole || r.OneFileSystem, Still: true})
 	if err != nil {
 		return wrapPath("connect to", o.Spec.Target.String(), err)
 	}

@@ -19,8 +19,8 @@ type base struct {
 	unproven bool
 	// published says that it is a snapshot, of which a file that is not what its manifest says is worth telling.
 	published bool
-	// id, location and reader are the snapshot's. lends says that content may be left there, to be found by later snapshots of the series; it is asked again
-	// and again, since a disk without hard links shows only when a link is tried. Nil stands for never.
+	// id, location and reader are the snapshot's. lends says that content may be left there, to be found by later snapshots of the
+	// series; it is asked again and again, since a disk without hard links shows only when a link is tried. Nil stands for never.
 	id       varve.SnapshotID
 	location string
 	reader   *manifest.Reader

@@ -235,7 +235,8 @@ func (s *Store) snapshotBase(snap *varve.Snapshot, recheck bool) (*base, error) 
 }
 
 // findBases opens what the new snapshot may link to: the newest good snapshot of the series, whatever its age; a newer one that is
-// incomplete; what interrupted runs left; and, for a series that begins, the newest good snapshots of the host's other series.
+// incomplete; what interrupted runs left; and, for a series that begins, the newest good snapshots of the host's other series, unless it
+// is to stand alone.
 func (v *save) findBases(all []varve.Snapshot) error {
 	for _, snap := range v.earlier(all) {
 		b, err := v.store.snapshotBase(snap, v.opts.Recheck)
@@ -284,7 +285,10 @@ func (v *save) earlier(all []varve.Snapshot) (list []*varve.Snapshot) {
 			good = s
 		}
 	}
-	if newest == nil {
+	switch {
+	case newest == nil && v.opts.Alone:
+		return nil
+	case newest == nil:
 		return others
 	}
 	if good != nil {

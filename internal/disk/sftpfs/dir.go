@@ -72,7 +72,7 @@ func (d *dir) OpenDir(name string) (disk.FS, error) {
 	}
 	o, known := d.disk.memory.recall(path, toOpen)
 	if !known {
-		if o, err = d.disk.examine(path); err != nil {
+		if o, err = d.disk.wayTo(path); err != nil {
 			return nil, wrap(op, path, err)
 		}
 		d.disk.memory.note(path, o)
@@ -99,8 +99,28 @@ func (d *dir) Lookup(name string) (disk.Info, error) {
 		if o, err = d.disk.examine(path); err != nil {
 			return disk.Info{}, wrap(op, path, err)
 		}
+		d.disk.passed(path, o)
 	}
 	return o.info(name), nil
+}
+
+// wayTo looks at a directory that is gone through.
+func (d *Disk) wayTo(path string) (object, error) {
+	if o, known := d.memory.passable(path); known {
+		return o, nil
+	}
+	o, err := d.examine(path)
+	if err == nil {
+		d.passed(path, o)
+	}
+	return o, err
+}
+
+// passed remembers that somebody looked at path, where that may be relied on.
+func (d *Disk) passed(path string, o object) {
+	if d.opts.Still {
+		d.memory.passed(path, o)
+	}
 }
 
 // examine asks what lies at path.

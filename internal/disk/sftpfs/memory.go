@@ -20,6 +20,13 @@ type memory struct {
 	recent   *list.List          // of *listing, the most recently filled in front
 	bytes    int
 	reading  map[*reading]bool
+	ways     map[string]way // by the paths of directories
+}
+
+// way is a directory that somebody went through a moment ago, and will again on the way to what lies below it.
+type way struct {
+	object
+	until time.Time
 }
 
 // listing is what is known of the objects in one directory.
@@ -60,10 +67,13 @@ const (
 	maxListings = 1 << 13
 	maxMemory   = 64 << 20
 	knownSize   = 160
+	// passableFor is how long a directory that was looked at is taken for one when it is gone through again; there are maxWays of them.
+	passableFor = 2 * time.Second
+	maxWays     = 1 << 10
 )
 
 func newMemory(now func() time.Time) *memory {
-	return &memory{now: now, listings: map[string]*listing{}, recent: list.New(), reading: map[*reading]bool{}}
+	return &memory{now: now, listings: map[string]*listing{}, recent: list.New(), reading: map[*reading]bool{}, ways: map[string]way{}}
 }
 
 // reading is a listing that is being read; stale once something in the directory changed meanwhile.
@@ -160,6 +170,27 @@ func (m *memory) note(path string, o object) {
 	k.object, k.uses = o, k.uses|asSelf
 }
 
+// passed remembers that path is a directory, for a moment.
+func (m *memory) passed(path string, o object) {
+	if o.Kind() != varve.Dir {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.ways) >= maxWays {
+		clear(m.ways)
+	}
+	m.ways[path] = way{o, m.now().Add(passableFor)}
+}
+
+// passable returns what is at path, if it was a directory a moment ago.
+func (m *memory) passable(path string) (object, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	w, ok := m.ways[path]
+	return w.object, ok && m.now().Before(w.until)
+}
+
 // recall answers one question about the object at path, once.
 func (m *memory) recall(path string, u use) (object, bool) {
 	m.mu.Lock()
@@ -196,6 +227,8 @@ func (m *memory) forget(path string) {
 
 func (m *memory) forgetName(path string) {
 	dir := parent(path)
+	delete(m.ways, path)
+	delete(m.ways, dir)
 	for r := range m.reading {
 		if r.path == dir || r.path == parent(dir) || r.path == path {
 			r.stale = true
@@ -213,6 +246,7 @@ func (m *memory) forgetName(path string) {
 func (m *memory) forgetTree(path string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	clear(m.ways)
 	m.forgetName(path)
 	for r := range m.reading {
 		r.stale = r.stale || within(r.path, path)

@@ -16,6 +16,9 @@ type Options struct {
 	// Mounts tells file systems apart: directories have Stamp.Dev, at the price of one more request for each. It needs a server that
 	// tells; see Abilities.
 	Mounts bool
+	// Still says that a directory which was one a moment ago may be taken for one when it is gone through again, which saves a walk many
+	// requests. It is not for stores, where somebody else may be at work.
+	Still bool
 	// Durable makes every file durable before Writer.Close returns, as far as the server can. Otherwise SyncAll does, for all files
 	// that were written until then.
 	Durable bool
