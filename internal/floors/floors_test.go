@@ -14,6 +14,10 @@ import (
 var floorOf = map[string]int{
 	"": 0, // package varve, the vocabulary
 
+	"internal/ahead":     1,
+	"internal/mux":       1,
+	"internal/sftp":      1,
+	"internal/ssh":       1,
 	"internal/disk":      1,
 	"internal/digest":    1,
 	"internal/match":     1,
