@@ -47,6 +47,7 @@ an age such as 10D or 1h30m: the newest snapshot at or before that time. SNAPSHO
 	flags.StringVar(&a.cacheDir, "cache-dir", "", "keep what is known of vaults in this `DIR` (default $VARVE_CACHE_DIR, or ~/.cache/varve)")
 	flags.BoolVar(&a.noCache, "no-cache", false, "keep nothing that can be had again")
 	a.reach.add(root)
+	flags.String(configFlag, "", "read the jobs from this `FILE` (default /etc/varve/varve.toml for root, ~/.config/varve/varve.toml for others)")
 	flags.BoolVar(&a.json, "json", false, "print JSON, for programs")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "print no progress, no summary, and not what is deleted")
 	flags.CountVarP(&a.verbose, "verbose", "v", "print more: a summary, and everything that was noticed")
@@ -63,7 +64,8 @@ func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.initCommand(), a.backupCommand(), a.snapshotsCommand(), a.lsCommand(), a.findCommand(), a.diffCommand(), a.catCommand(),
 		a.restoreCommand(), a.verifyCommand(), a.forgetCommand(), a.unforgetCommand(), a.pruneCommand(), a.copyCommand(), a.keyCommand(),
-		a.statsCommand(), a.doctorCommand(), a.serveCommand(), a.whyCommand(), a.versionCommand(), a.completionCommand(),
+		a.runCommand(), a.statusCommand(), a.drillCommand(), a.configCommand(), a.statsCommand(), a.doctorCommand(), a.serveCommand(),
+		a.whyCommand(), a.versionCommand(), a.completionCommand(),
 	}
 }
 

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"varve"
+	"varve/internal/config"
+	"varve/internal/hook"
+	jobs "varve/internal/job"
+	"varve/internal/vault"
+)
+
+// jobCode returns the exit code that stands for what a run of a job met. A snapshot that was made and is not good comes before everything
+// that went wrong besides. A store that is absent is no accident here: the configuration says where it is, and a later run mends it.
+func jobCode(ctx context.Context, err error) int {
+	switch {
+	case err == nil:
+		return exitGood
+	case errors.Is(err, jobs.ErrSuspect), errors.Is(err, jobs.ErrIncomplete):
+		return exitIncomplete
+	case errors.Is(err, varve.ErrDamaged) && ctx.Err() == nil: // whatever was absent or busy besides
+		return exitDamaged
+	}
+	code := exitCode(ctx, err)
+	if code == exitNoStore {
+		code = exitNotRun
+		if errors.Is(err, vault.ErrKey) {
+			code = exitWrongKey
+		}
+	}
+	return code
+}
+
+// jobHint returns what may help somebody who is told of a run; empty where nothing comes to mind.
+func jobHint(err error) string {
+	var faults config.Faults
+	for _, h := range [...]struct {
+		sentinel error
+		text     string
+	}{
+		{jobs.ErrSuspect, "look what is lost or changed: varve diff. If all is well: varve run --accept JOB. If not, restore from the last good snapshot"},
+		{jobs.ErrIncomplete, "make what is missing readable, or exclude it"},
+		{jobs.ErrGuard, "is it a disk that is not mounted? The guard of the job names what must be there"},
+		{jobs.ErrClock, "correct the clock; the next run removes what may go"},
+		{jobs.ErrRoom, "make room there, or ask for less: guard.min-free"},
+		{hook.ErrTimeout, "the key timeout of the command says how long it may take"},
+		{jobs.ErrHook, "run the command by hand to see what it says"},
+		{varve.ErrNoStore, "is it a disk that is not mounted? A new store is made by hand: varve init STORE"},
+		{varve.ErrBusy, "another run goes on; try again when it has ended"},
+		{vault.ErrLocked, "the keys passphrase-file, passphrase-command and key-file of the store name what opens it"},
+	} {
+		if errors.Is(err, h.sentinel) {
+			return h.text
+		}
+	}
+	if errors.As(err, &faults) {
+		return ""
+	}
+	return hint(err)
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"varve"
+	"varve/internal/config"
+	"varve/internal/history"
+	jobs "varve/internal/job"
+	"varve/internal/notice"
+)
+
+// report puts an event into the words that everybody gets who is told of it.
+func (t *teller) report(e jobs.Event) *notice.Report {
+	d := t.deps
+	r := &notice.Report{Event: notice.Event(e.Kind), Job: e.Job.Name, Good: e.Good, Program: d.Program}
+	r.Host, _ = d.Machine.Host() // a report without it is better than none
+	r.Series, _, _ = jobs.Series(e.Job, d.Machine)
+	h, err := d.History.Job(e.Job.Name)
+	good := h.Success
+	if err != nil {
+		good = nil
+	}
+	if e.Report != nil {
+		t.course(r, e)
+		if s := e.Report.Snapshot; s.State.Good() && s.ID != (varve.SnapshotID{}) {
+			good = &history.Run{Begin: e.Report.Begin, Store: e.Report.Store, Snapshot: s.ID}
+		}
+	}
+	switch {
+	case e.Kind == config.Overdue:
+		r.Stores = []notice.Store{{Name: e.Store, Result: "overdue"}}
+		r.Hint = "varve status tells how the job is, varve run " + e.Job.Name + " runs it"
+	case good != nil:
+		r.Good, r.GoodID = good.Begin, good.Snapshot
+		r.Restore = restoreLine(d.Config.Store(good.Store), good.Snapshot)
+	}
+	if e.Kind != config.Start {
+		r.Next = t.next(e, h)
+	}
+	return r
+}
+
+// next returns when a job is due again, the run of an event being entered in what is remembered.
+func (t *teller) next(e jobs.Event, h history.Job) time.Time {
+	if p := e.Report; p != nil {
+		run := history.Run{Begin: p.Begin, End: p.End, Result: p.Result}
+		if last := h.Last(); last != nil && last.Result == history.Running {
+			h.Finish(run)
+		}
+	}
+	return jobs.NextRun(e.Job, &h, t.deps.Now())
+}
+
+// course tells how a run went.
+func (t *teller) course(r *notice.Report, e jobs.Event) {
+	p := e.Report
+	r.Begin, r.End, r.Attempts, r.Result, r.Notes = p.Begin, p.End, p.Attempts, string(p.Result), p.Notes
+	if p.Err != nil {
+		r.Exit, r.Error, r.Hint = t.deps.ExitCode(p.Err), p.Err.Error(), jobHint(p.Err)
+	}
+	if p.Snapshot.ID != (varve.SnapshotID{}) {
+		r.Snapshot = &p.Snapshot
+	}
+	for _, s := range p.Stores {
+		r.Stores = append(r.Stores, storeReport(p, &s))
+	}
+	r.Problems, r.Unlisted = problems(p)
+	for _, path := range p.LeftOut {
+		if !volatile(path) {
+			r.Notes = append(r.Notes[:len(r.Notes):len(r.Notes)], "left out file system: "+slashed(path))
+		}
+	}
+	for _, err := range p.Complaints {
+		r.Notes = append(r.Notes[:len(r.Notes):len(r.Notes)], describe(err))
+	}
+}
+
+// storeReport tells what became of a store.
+func storeReport(p *jobs.Report, s *jobs.StoreReport) notice.Store {
+	var did []string
+	if s.Store == p.Store {
+		did = append(did, "saved")
+	}
+	for _, one := range []struct {
+		n    int
+		what string
+	}{{len(s.Copied), "copied"}, {len(s.Forgotten), "forgotten"}, {s.More, "to be forgotten later"}} {
+		if one.n > 0 {
+			did = append(did, fmt.Sprintf("%d %s", one.n, one.what))
+		}
+	}
+	if s.Verify != nil && s.Verify.Error == "" {
+		did = append(did, "verified")
+	}
+	if s.Prune != nil && s.Prune.Error == "" {
+		did = append(did, sizeText(s.Prune.Freed)+" freed")
+	}
+	if s.Drill != nil && s.Drill.Error == "" {
+		did = append(did, "restore rehearsed")
+	}
+	r := notice.Store{Name: s.Store, Result: strings.Join(did, ", ")}
+	switch {
+	case s.Err != nil:
+		r.Error = s.Err.Error()
+	case s.Absent != nil:
+		r.Error = s.Absent.Error()
+	}
+	if r.Result == "" {
+		r.Result = "nothing was done"
+		if s.Absent != nil {
+			r.Result = "absent"
+		}
+	}
+	return r
+}
+
+// problems returns what is missing or damaged, and then what changed under way, one line each. more is how many could not be kept.
+func problems(p *jobs.Report) (lines []string, more int64) {
+	skipped := int64(0)
+	for _, kinds := range [][]varve.EventKind{{varve.Damage, varve.Skipped}, {varve.Vanished, varve.Changed}} {
+		for _, e := range p.Findings {
+			for _, k := range kinds {
+				if e.Kind == k {
+					lines = append(lines, problem(e))
+				}
+			}
+		}
+	}
+	for _, e := range p.Findings {
+		if e.Kind == varve.Skipped {
+			skipped++
+		}
+	}
+	return lines, max(p.Snapshot.Skipped-skipped, 0)
+}
+
+// problem returns one line about an event.
+func problem(e varve.Event) string {
+	word := map[varve.EventKind]string{varve.Damage: "damage", varve.Skipped: "skipped", varve.Vanished: "vanished", varve.Changed: "changed"}[e.Kind]
+	line := word
+	if e.Path != "" {
+		line += ": " + slashed(e.Path)
+	}
+	if e.Err != nil {
+		line += ": " + describe(cause(e.Err))
+	}
+	return line
+}
+
+// restoreLine returns the command that restores a snapshot; empty where the store is not known any more.
+func restoreLine(s *config.Store, id varve.SnapshotID) string {
+	if s == nil {
+		return ""
+	}
+	words := []string{"varve", "restore", "-s", s.Place}
+	switch {
+	case s.KeyFile != "":
+		words = append(words, "--key", s.KeyFile)
+	case s.PassphraseFile != "":
+		words = append(words, "--passphrase-file", s.PassphraseFile)
+	}
+	words = append(words, id.Short(), "-t", "DIR")
+	for i, w := range words {
+		words[i] = shellWord(w)
+	}
+	return strings.Join(words, " ")
+}
+
+// shellWord returns a word as a shell reads it.
+func shellWord(w string) string {
+	const safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=.,/:@%"
+	if w != "" && strings.Trim(w, safe) == "" {
+		return w
+	}
+	return "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+}

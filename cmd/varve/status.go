@@ -1,0 +1,134 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"varve/internal/history"
+	jobs "varve/internal/job"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Tell how the jobs of the configuration file are",
+		Long: `Tell of each job and store when the last good snapshot was made, when the job is due, when the store was last checked and a restore from it last
+rehearsed, how large it is, and what is wrong. It is told from what earlier runs remember; no store is opened. The exit code is 0 where all
+is well, and 1 otherwise.`,
+		Example: `  varve status
+  varve status --json`,
+		Args: wants(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.withJobs(c, func(j *configured) error { return a.status(jobs.Status(j.deps, nil)) })
+		},
+	}
+}
+
+// status prints how the jobs are; an error where not all is well.
+func (a *app) status(lines []jobs.StatusLine) error {
+	if err := a.printStatus(lines); err != nil {
+		return err
+	}
+	ill := int64(0)
+	for _, l := range lines {
+		if l.Level != jobs.Good {
+			ill++
+		}
+	}
+	if ill > 0 {
+		return errors.New("status: " + count(ill, "copy is", "copies are") + " not well")
+	}
+	return nil
+}
+
+func (a *app) printStatus(lines []jobs.StatusLine) error {
+	if a.json {
+		for _, l := range lines {
+			a.emitEvent(newJSONStatus(&l))
+		}
+		return nil
+	}
+	if a.quiet || len(lines) == 0 {
+		return nil
+	}
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "JOB\tSTORE\tSTATE\tLAST GOOD\tDUE\tCHECKED\tREHEARSED\tSIZE")
+	for _, l := range lines {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.Job, l.Store, l.Level, a.whenText(l.Good), a.whenText(l.Next), a.checkedText(l.Verify),
+			a.provenText(l.Proven), usedText(&l))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, l := range lines {
+		for _, why := range l.Why {
+			a.printf("%s: job %s, store %s: %s\n", l.Level, l.Job, l.Store, plain(why))
+		}
+	}
+	return nil
+}
+
+// whenText returns a time to the minute, or "never".
+func (a *app) whenText(t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	return t.In(a.now().Location()).Format("2006-01-02 15:04")
+}
+
+func (a *app) checkedText(v *history.Verify) string {
+	if v == nil || v.Error != "" {
+		return "never"
+	}
+	return a.whenText(v.Time)
+}
+
+func (a *app) provenText(d *history.Drill) string {
+	if d == nil {
+		return "never"
+	}
+	return a.whenText(d.Time)
+}
+
+// usedText returns how large a store is, and by how much it grows.
+func usedText(l *jobs.StatusLine) string {
+	if l.Size == nil || l.Size.Used < 0 {
+		return "unknown"
+	}
+	text := sizeText(l.Size.Used)
+	switch {
+	case l.Growth > 0:
+		text += ", +" + sizeText(l.Growth) + " a day"
+	case l.Growth < 0:
+		text += ", -" + sizeText(-l.Growth) + " a day"
+	}
+	return text
+}
+
+// jsonStatus is a line of the status in JSON.
+type jsonStatus struct {
+	Event   string          `json:"event"`
+	Job     string          `json:"job"`
+	Store   string          `json:"store"`
+	Level   string          `json:"level"`
+	Why     []string        `json:"why"`
+	Good    time.Time       `json:"good,omitzero"`
+	Overdue bool            `json:"overdue"`
+	Next    time.Time       `json:"next,omitzero"`
+	Last    *history.Run    `json:"last,omitempty"`
+	Since   time.Time       `json:"since,omitzero"`
+	Verify  *history.Verify `json:"verify,omitempty"`
+	Proven  *history.Drill  `json:"proven,omitempty"`
+	Drill   *history.Drill  `json:"drill,omitempty"`
+	Size    *history.Size   `json:"size,omitempty"`
+	Growth  int64           `json:"growth"`
+}
+
+func newJSONStatus(l *jobs.StatusLine) jsonStatus {
+	return jsonStatus{"status", l.Job, l.Store, l.Level.String(), append([]string{}, l.Why...), l.Good, l.Overdue, l.Next, l.Last, l.Since, l.Verify,
+		l.Proven, l.Drill, l.Size, l.Growth}
+}
