@@ -37,7 +37,7 @@ func (l *lease) make() error {
 			return l.write(t, h)
 		}
 		if mine && !lost(err) { // made at an earlier attempt
-			return l.refill(t)
+			return l.refill(t, sent)
 		}
 		return t.taken(l.path, err)
 	})
@@ -65,13 +65,15 @@ func (l *lease) write(t turn, h sftp.Handle) error {
 	return err
 }
 
-// refill writes the text into the file that was made before the session was lost, unless another one has taken its place.
-func (l *lease) refill(t turn) error {
+// refill writes the text into the file that was made, no earlier than at a time, before the session was lost, unless another one has
+// taken its place. An empty one may be that of another once the first one was there long enough to be taken over.
+func (l *lease) refill(t turn, made time.Time) error {
 	h, s, err := t.view(l.path, sftp.FlagRead|sftp.FlagWrite)
 	if err != nil {
 		return err
 	}
-	if len(s.text) > 0 && !l.mine(s.text) {
+	empty := len(s.text) == 0 && elapsed(made, l.disk.opts.Now()) < emptyFor
+	if !empty && !l.mine(s.text) {
 		send(t, sftp.Close(h)).Drop()
 		return fs.ErrExist
 	}
@@ -129,7 +131,18 @@ func (l *lease) moveAside(dead sign) error {
 	}
 	aside := asideName(l.path, dead.text, dead.mtime)
 	keeps := d.renameKeeps(parent(l.path)) == Works
-	err := act(d, func(t turn) error { return d.rename(t, l.path, aside, keeps) })
+	err := act(d, func(t turn) error {
+		if t.again { // the line was down, maybe for long enough that somebody else has the lease now
+			now, err := t.peek(l.path)
+			if err == nil && !now.equal(dead) {
+				err = varve.ErrBusy
+			}
+			if unless(err, fs.ErrNotExist) != nil {
+				return err
+			}
+		}
+		return d.rename(t, l.path, aside, keeps)
+	})
 	d.memory.forget(l.path)
 	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
 		return varve.ErrBusy // somebody was faster
@@ -183,25 +196,28 @@ func (l *lease) ended() bool {
 // nothing could be written to it for too long.
 func (l *lease) beat() error {
 	l.mu.Lock()
-	late := elapsed(l.last, l.disk.opts.Now()) >= holdFor
+	last := l.last
 	l.count++
 	l.mu.Unlock()
 	sent := l.disk.opts.Now()
-	err := act(l.disk, func(t turn) error {
-		h, s, err := t.view(l.path, sftp.FlagRead|sftp.FlagWrite)
-		if err != nil {
-			return err
-		}
-		if !l.mine(s.text) {
-			send(t, sftp.Close(h)).Drop()
-			return varve.ErrBusy
-		}
-		return l.write(t, h)
-	})
-	if err == nil && late { // somebody may have moved it away while it was written to
+	err := act(l.disk, l.renew)
+	if err == nil && elapsed(last, l.disk.opts.Now()) >= holdFor { // somebody may have moved it away while it was written to
 		err = l.owned()
 	}
 	return l.noted(sent, err)
+}
+
+// renew writes the text into the file, which must be ours.
+func (l *lease) renew(t turn) error {
+	h, s, err := t.view(l.path, sftp.FlagRead|sftp.FlagWrite)
+	if err != nil {
+		return err
+	}
+	if !l.mine(s.text) {
+		send(t, sftp.Close(h)).Drop()
+		return varve.ErrBusy
+	}
+	return l.write(t, h)
 }
 
 // noted enters the outcome of a beat and wakes who waits for it. It returns an error where the lease is lost.

@@ -2,6 +2,7 @@ package sftpfs_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -237,6 +238,21 @@ func TestALostLineAtAnyPacketEndsEveryOperationAsItShould(t *testing.T) {
 	if cuts < 100 {
 		t.Errorf("%d cuts only", cuts)
 	}
+}
+
+func TestAFileLargerThanWhatALineLetsThroughArrives(t *testing.T) {
+	t.Parallel()
+	dir := sshtest.Dir(t, -1)
+	d := open(t, dir, swift(sftpfs.Options{Connections: 1, Dial: func(context.Context) (io.ReadWriteCloser, error) {
+		return sshtest.Faulty(sshtest.SFTPServer(t, sshtest.SFTPOptions{}), sshtest.Faults{CutAfter: 64 << 10}), nil
+	}}))
+	w, err := d.Root().Create("a", 0o640)
+	must(t, err)
+	_, err = w.WriteAt(bytes.Repeat(text, 5), 0)
+	must(t, err)
+	// Everything written is still under way, and only a part of it arrives each time.
+	must(t, errors.Join(w.Set(&varve.Entry{MTime: varve.Time{Sec: 99}}, varve.MTime), w.Close()))
+	holds("a", string(bytes.Repeat(text, 5)))(t, dir)
 }
 
 func kindOf(answers bool) string {

@@ -27,7 +27,7 @@ type Disk struct {
 	facts       facts
 	made        made
 	leases      leases
-	unsynced    unsynced
+	ledger      *ledger
 	writers     writers
 	budget      budget
 	skew        atomic.Pointer[time.Duration] // how far the server's clock is ahead
@@ -38,7 +38,7 @@ type Disk struct {
 // disk.ErrKind say that there is no such directory. An error of Options.Dial at this first time is returned at once, within disk.ErrLost;
 // only a session that is lost while it is opened is tried again, twice, unless ssh says that it will never be.
 func Open(ctx context.Context, path string, o Options) (*Disk, error) {
-	d := &Disk{opts: o.filled()}
+	d := &Disk{opts: o.filled(), ledger: newLedger()}
 	d.pool = newPool(ctx, d.opts)
 	d.memory = newMemory(d.opts.Now)
 	d.budget.free.Store(maxAheadBytes)

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"strings"
 
 	"varve"
 	"varve/internal/disk"
 	"varve/internal/sftp"
+	"varve/internal/ssh"
 )
 
 // marked is an error that also matches a sentinel of package disk.
@@ -131,3 +133,26 @@ func wantKind(a sftp.Attrs, want varve.Kind) error {
 	}
 	return nil
 }
+
+// hopeless reports whether the first attempt to open a session failed for a reason that will be there the next time.
+func hopeless(err error) bool {
+	if !errors.Is(err, sftp.ErrLost) {
+		return true
+	}
+	for _, reason := range [...]error{ssh.ErrHostKey, ssh.ErrLogin, ssh.ErrUnreachable, ssh.ErrCommand, sftp.ErrProtocol} {
+		if errors.Is(err, reason) {
+			return true
+		}
+	}
+	return false
+}
+
+// neverMet says why there was no first session. What opening one says beside the reason is left out.
+type neverMet struct{ error }
+
+func (e neverMet) Error() string {
+	text := strings.TrimPrefix(e.error.Error(), "open sftp session: ")
+	return strings.TrimPrefix(text, sftp.ErrLost.Error()+": ")
+}
+
+func (e neverMet) Unwrap() []error { return []error{disk.ErrLost, e.error} }

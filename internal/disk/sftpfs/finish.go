@@ -20,18 +20,29 @@ func (w *writer) Truncate(size int64) error {
 		err = errNegative
 	}
 	if err == nil {
+		end := w.size
 		w.unsafe = true
 		w.size = max(w.size, size)
 		err = w.request(func(t turn, h sftp.Handle) error {
 			return moved(t, sftp.Fsetstat(h, sftp.Attrs{Fields: sftp.Size, Size: size}))
 		})
+		if size > end && w.err == nil && (vague(err) || errors.Is(err, fs.ErrPermission) || errors.Is(err, disk.ErrUnsupported)) {
+			err = w.extend(size)
+		}
 	}
 	if err == nil {
 		w.sums.truncate(size)
-		w.size = size
+		w.size, w.acked = size, true
 	}
 	w.disk.memory.forget(w.path)
 	return wrap(op, w.path, err)
+}
+
+// extend makes the file larger, to size bytes, where the server lets nobody set that.
+func (w *writer) extend(size int64) error {
+	w.write(size-1, []byte{0})
+	w.settle(0)
+	return w.err
 }
 
 // Clone is not supported: the protocol has no sharing of content.
@@ -89,22 +100,39 @@ func (w *writer) Close() error {
 		return wrap(op, w.path, fs.ErrClosed)
 	}
 	w.closed = true
-	w.disk.writers.remove(w)
-	durable := w.disk.opts.Durable
-	later := !durable && w.unsafe && w.disk.offers[sftp.ExtFsync] && w.disk.unsynced.add(w.path)
+	defer w.disk.writers.remove(w)
+	losses := w.disk.pool.lost()
 	err := w.err
 	if err == nil {
-		err = w.finish(w.unsafe && (durable || !later && w.disk.offers[sftp.ExtFsync]), true)
+		err = w.finish(w.flushNow(), true)
 	}
+	w.letGo()
+	if err == nil && w.unsafe && !w.gone && !w.disk.opts.Durable {
+		w.sums.last = nil
+		w.disk.ledger.enter(&written{path: w.path, losses: losses, size: w.size, sums: w.sums})
+	}
+	w.disk.memory.forget(w.path)
+	return wrap(op, w.path, err)
+}
+
+// flushNow reports whether the file is made durable when it is closed, not later with others: where the Disk is durable, where the
+// file could not be compared later, and while sessions are being lost, since what is durable need not be read back after the next loss.
+func (w *writer) flushNow() bool {
+	switch {
+	case !w.unsafe:
+		return false
+	case w.disk.opts.Durable:
+		return true
+	}
+	return w.disk.offers[sftp.ExtFsync] && (w.sums.spoilt || w.disk.pool.wary())
+}
+
+// letGo closes the file without waiting, where it is open.
+func (w *writer) letGo() {
 	if w.at != nil {
 		w.at.drop(w.disk)
 		w.at = nil
 	}
-	if err != nil && later {
-		w.disk.unsynced.remove(w.path)
-	}
-	w.disk.memory.forget(w.path)
-	return wrap(op, w.path, err)
 }
 
 // finish brings the file to its end: its mode, its durability, its closing.
@@ -124,6 +152,14 @@ func (w *writer) finish(durable, closing bool) error {
 			w.fail(err)
 			return err
 		}
+	}
+	if w.mode != nil { // it was opened again, for which its mode had to be changed
+		err := w.request(func(t turn, h sftp.Handle) error { return w.conclude(t, h, false, false) })
+		if err != nil {
+			w.fail(err)
+			return err
+		}
+		w.mode = nil
 	}
 	if durable {
 		w.unsafe = false
@@ -161,6 +197,12 @@ func (w *writer) conclude(t turn, h sftp.Handle, durable, closing bool) error {
 		return sftp.ErrLost
 	case lost(errMode) || lost(errSync) || lost(errEnd):
 		return errors.Join(errMode, errSync, errEnd)
+	}
+	if mode != nil && errMode != nil {
+		errMode = w.disk.chmod(t, w.path, *w.mode) // some refuse it for open files alone
+	}
+	if lost(errMode) {
+		return errMode
 	}
 	if mode != nil {
 		w.disk.facts.learn(&w.disk.facts.chmod, errMode == nil) // a server without modes must not keep files from being made

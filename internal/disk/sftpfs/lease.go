@@ -2,8 +2,6 @@ package sftpfs
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -205,52 +203,6 @@ func isLease(text []byte) bool {
 	return len(text) == leaseSize && bytes.HasPrefix(text, []byte(leaseMagic))
 }
 
-// asideName returns where a file that holds text, and was last written at a time, is moved to.
-func asideName(path string, text []byte, mtime uint32) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %s", base(path), mtime, text))
-	return parent(path) + "/tmp-" + hex.EncodeToString(sum[:16])
-}
-
-// sign is what a watcher sees of a lease.
-type sign struct {
-	text  []byte
-	mtime uint32
-}
-
-func (s sign) equal(o sign) bool { return bytes.Equal(s.text, o.text) && s.mtime == o.mtime }
-
-// view reads the file of a lease. fs.ErrNotExist where there is none.
-func (t turn) view(path string, flags sftp.Flags) (h sftp.Handle, s sign, err error) {
-	a, err := send(t, sftp.Lstat(path)).Wait(t.ctx)
-	if err == nil {
-		err = wantKind(a, varve.Regular)
-	}
-	if err != nil {
-		return h, s, err
-	}
-	if h, err = send(t, sftp.OpenFile(path, flags, sftp.Attrs{})).Wait(t.ctx); err != nil {
-		return h, s, err
-	}
-	buf := make([]byte, leaseSize+1)
-	n, err := t.m.ReadAt(t.ctx, h, buf, 0)
-	if err != nil && err != io.EOF {
-		send(t, sftp.Close(h)).Drop()
-		return h, s, err
-	}
-	return h, sign{buf[:n], a.MTime}, nil
-}
-
-// see reads the file of a lease.
-func (d *Disk) see(path string) (sign, error) {
-	return ask(d, func(t turn) (sign, error) {
-		h, s, err := t.view(path, sftp.FlagRead)
-		if err == nil {
-			send(t, sftp.Close(h)).Drop()
-		}
-		return s, err
-	})
-}
-
 // Err returns nil while the lease is certain to be held, varve.ErrBusy where somebody else has taken it, or why that is unknown.
 func (l *lease) Err() error { return wrap("hold", l.path, l.sure()) }
 
@@ -276,13 +228,25 @@ func (l *lease) giveBack() error {
 	if err := l.beat(); err != nil { // it is ours, and nobody takes it for a while
 		return err
 	}
-	return act(l.disk, func(t turn) error {
-		err := moved(t, sftp.Remove(l.path))
-		if t.again && errors.Is(err, fs.ErrNotExist) {
-			return nil
+	return act(l.disk, l.remove)
+}
+
+// remove removes the file, where an earlier attempt was lost only if it is there and ours: by then another one may be.
+func (l *lease) remove(t turn) error {
+	if !t.again {
+		return moved(t, sftp.Remove(l.path))
+	}
+	err := l.renew(t)
+	if err == nil {
+		var now sign
+		if now, err = t.peek(l.path); err == nil && !l.mine(now.text) {
+			err = varve.ErrBusy
 		}
-		return err
-	})
+	}
+	if err == nil {
+		err = moved(t, sftp.Remove(l.path))
+	}
+	return unless(err, fs.ErrNotExist)
 }
 
 // clear removes what was moved aside.

@@ -10,12 +10,19 @@ import (
 	"varve/internal/sftp"
 )
 
-// change does an operation that changes what lies at these paths.
+// change does an operation that changes what lies at these paths. Every attempt makes sure that the leases are held: to come to it may
+// have taken longer than others wait before they take a lease over.
 func (d *Disk) change(f func(t turn) error, paths ...string) error {
-	if err := d.leases.guard(d); err != nil {
-		return err
+	var forbidden error
+	err := act(d, func(t turn) error {
+		if forbidden = d.leases.guard(d); forbidden != nil {
+			return nil // whatever it says, it is not that this attempt was lost
+		}
+		return f(t)
+	})
+	if forbidden != nil {
+		err = forbidden
 	}
-	err := act(d, f)
 	for _, p := range paths {
 		d.memory.forget(p)
 	}
@@ -31,6 +38,9 @@ func (d *dir) Create(name string, mode uint32) (disk.Writer, error) {
 	const op = "create"
 	path, err := d.at(op, name, false)
 	if err != nil {
+		return nil, err
+	}
+	if err := d.disk.relieve(); err != nil {
 		return nil, err
 	}
 	w := &writer{disk: d.disk, path: path, mode: &mode, unsafe: true}
@@ -91,7 +101,11 @@ func (d *dir) Mkdir(name string, mode uint32) error {
 		if looked == nil && a.Mode&0o7777 == mode {
 			return nil
 		}
-		return d.disk.chmod(t, path, mode)
+		err = d.disk.chmod(t, path, mode)
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, disk.ErrUnsupported) {
+			return nil // a server without modes must not keep directories from being made
+		}
+		return err
 	}, path)
 	return wrap(op, path, err)
 }
@@ -151,12 +165,17 @@ func (d *dir) Link(name string, to disk.FS, toName string) error {
 	if f.known(&f.links) == Fails {
 		return wrap2(op, from, there, disk.ErrUnsupported)
 	}
+	if err := d.disk.relieve(); err != nil {
+		return err
+	}
+	named := d.disk.ledger.link(from)
 	err = d.disk.change(func(t turn) error {
 		_, err := send(t, sftp.Hardlink(from, there)).Wait(t.ctx)
 		return d.disk.linked(t, from, there, err)
 	}, from, there)
 	if err == nil {
 		f.learn(&f.links, true)
+		named(there)
 	}
 	return wrap2(op, from, there, err)
 }

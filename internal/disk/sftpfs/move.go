@@ -39,16 +39,31 @@ func (d *dir) Rename(name string, to disk.FS, toName string) error {
 	k := d.disk
 	keeps := k.renameKeeps(parent(there)) == Works
 	plain := keeps && k.made.take(from)
-	release := k.writers.hold(from)
+	end := k.touch(from, there, !plain)
 	err = k.change(func(t turn) error {
 		if plain {
 			return k.renamed(t, from, there, moved(t, sftp.Rename(from, there)))
 		}
 		return k.rename(t, from, there, keeps)
 	})
-	release(there, err == nil)
-	k.forgetMove(from, there, plain, err)
+	end(err == nil)
+	k.forgetMove(from, there, plain)
 	return wrap2(op, from, there, err)
+}
+
+// touch is followed by a change of what lies at from, and below it where there may be something: it is going to be at there, in the place
+// of what is there now, or gone where there is empty. end says whether that was done.
+func (d *Disk) touch(from, there string, tree bool) (end func(done bool)) {
+	if from == there {
+		return func(bool) {}
+	}
+	release := d.writers.hold(from, there)
+	replaced, moved := d.ledger.begin(there, tree), d.ledger.begin(from, tree)
+	return func(done bool) {
+		replaced("", done)
+		moved(there, done)
+		release(done)
+	}
 }
 
 func moved(t turn, r sftp.Request[sftp.None]) error {
@@ -57,16 +72,13 @@ func moved(t turn, r sftp.Request[sftp.None]) error {
 }
 
 // forgetMove forgets what was known of both names of a move; file says that it was a regular file.
-func (d *Disk) forgetMove(from, there string, file bool, err error) {
+func (d *Disk) forgetMove(from, there string, file bool) {
 	if file {
 		d.memory.forget(from)
 		d.memory.forget(there)
 	} else {
 		d.memory.forgetTree(from)
 		d.memory.forgetTree(there)
-	}
-	if err == nil {
-		d.unsynced.move(from, there)
 	}
 }
 
@@ -144,10 +156,10 @@ func (d *dir) Replace(name string, to disk.FS, toName string) error {
 	k := d.disk
 	file := k.made.take(from)
 	replace := k.replacing(parent(there))
-	release := k.writers.hold(from)
+	end := k.touch(from, there, !file)
 	err = k.change(func(t turn) error { return k.replaced(t, from, there, replace(t, from, there)) })
-	release(there, err == nil)
-	k.forgetMove(from, there, file, err)
+	end(err == nil)
+	k.forgetMove(from, there, file)
 	return wrap2(op, from, there, err)
 }
 

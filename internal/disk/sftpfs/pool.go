@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"varve/internal/disk"
 	"varve/internal/sftp"
-	"varve/internal/ssh"
 )
 
 // pool opens sessions as they are needed and replaces those that are lost.
@@ -37,6 +35,7 @@ type pool struct {
 	apart   time.Time // no session is opened beside others before this time
 	pause   time.Duration
 	shaken  time.Time // when a session was lost
+	losses  int64     // sessions that were lost
 }
 
 // member is one session of a pool.
@@ -60,8 +59,8 @@ const (
 	firstBytes = 32 << 10
 	// maxFirst is how many times the first session is tried again where it is lost while it is opened.
 	maxFirst = 2
-	// wary is how long after a loss new sessions send no more than smallContent bytes at a time.
-	wary, smallContent = time.Minute, 16 << 10
+	// waryFor is how long after a loss another one is expected; new sessions send no more than smallContent bytes at a time then.
+	waryFor, smallContent = time.Minute, 16 << 10
 )
 
 func newPool(ctx context.Context, o Options) *pool {
@@ -174,19 +173,6 @@ func (p *pool) welcome(s *sftp.Session, err error) {
 	}
 }
 
-// hopeless reports whether the first attempt to open a session failed for a reason that will be there the next time.
-func hopeless(err error) bool {
-	if !errors.Is(err, sftp.ErrLost) {
-		return true
-	}
-	for _, reason := range [...]error{ssh.ErrHostKey, ssh.ErrLogin, ssh.ErrUnreachable, ssh.ErrCommand, sftp.ErrProtocol} {
-		if errors.Is(err, reason) {
-			return true
-		}
-	}
-	return false
-}
-
 // failed notes an attempt that led to no answer. p.mu is held.
 func (p *pool) failed(err error) {
 	now := p.opts.Now()
@@ -211,16 +197,6 @@ func (p *pool) fail(err error) {
 	}
 }
 
-// neverMet says why there was no first session. What opening one says beside the reason is left out.
-type neverMet struct{ error }
-
-func (e neverMet) Error() string {
-	text := strings.TrimPrefix(e.error.Error(), "open sftp session: ")
-	return strings.TrimPrefix(text, sftp.ErrLost.Error()+": ")
-}
-
-func (e neverMet) Unwrap() []error { return []error{disk.ErrLost, e.error} }
-
 // reap takes out the sessions that are lost. p.mu is held.
 func (p *pool) reap() {
 	p.members = slices.DeleteFunc(p.members, func(m *member) bool {
@@ -238,6 +214,7 @@ func (p *pool) reap() {
 func (p *pool) mourn(m *member) {
 	err := m.Err()
 	p.shaken = p.opts.Now()
+	p.losses++
 	if p.final == nil {
 		p.opts.Warn(fmt.Errorf("connecting again: %w", err))
 	}
@@ -278,12 +255,32 @@ func lost(err error) bool { return errors.Is(err, sftp.ErrLost) }
 // content returns how much one request of a new session carries; little after a loss, so that over a line that is cut all the time
 // some of them come through.
 func (p *pool) content() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.shaken.IsZero() && p.opts.Now().Sub(p.shaken) < wary {
+	if p.wary() {
 		return smallContent
 	}
 	return maxBlock
+}
+
+// wary reports whether a session was lost a short time ago.
+func (p *pool) wary() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return !p.shaken.IsZero() && p.opts.Now().Sub(p.shaken) < waryFor
+}
+
+// lost returns how many sessions have been lost so far.
+func (p *pool) lost() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.reap()
+	return p.losses
+}
+
+// present returns the sessions that there are.
+func (p *pool) present() []*member {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.members)
 }
 
 // close ends all sessions. What is asked later fails with fs.ErrClosed.

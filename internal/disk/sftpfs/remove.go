@@ -15,6 +15,7 @@ func (d *dir) Remove(name string) error {
 	if err != nil {
 		return err
 	}
+	end := d.disk.touch(path, "", false)
 	err = d.disk.change(func(t turn) error {
 		return t.removed(path, moved(t, sftp.Remove(path)), func(a sftp.Attrs, err error) error {
 			if a.Kind() == varve.Dir {
@@ -23,9 +24,9 @@ func (d *dir) Remove(name string) error {
 			return err
 		})
 	}, path)
+	end(err == nil || errors.Is(err, fs.ErrNotExist))
 	if err == nil {
 		d.disk.leases.removed(path)
-		d.disk.unsynced.remove(path)
 		d.disk.made.take(path)
 	}
 	return wrap(op, path, err)
@@ -37,6 +38,7 @@ func (d *dir) Rmdir(name string) error {
 	if err != nil {
 		return err
 	}
+	end := d.disk.touch(path, "", true)
 	err = d.disk.change(func(t turn) error {
 		return t.removed(path, moved(t, sftp.Rmdir(path)), func(a sftp.Attrs, err error) error {
 			if a.Kind() != varve.Dir {
@@ -45,6 +47,7 @@ func (d *dir) Rmdir(name string) error {
 			return t.notEmpty(path, err)
 		})
 	})
+	end(err == nil)
 	d.disk.memory.forgetTree(path)
 	return wrap(op, path, err)
 }

@@ -14,6 +14,8 @@ type sums struct {
 	end  int64         // of all runs
 	// spoilt says that a part of what was written was written over: what is left of it cannot be compared.
 	spoilt bool
+	// twice says that some of it was written over at all: an earlier write that comes late would undo a later one.
+	twice bool
 }
 
 // run is a part of a file in bytes and its sum.
@@ -54,6 +56,7 @@ func (s *sums) makeRoom(off, n int64) {
 	}
 	s.runs = slices.DeleteFunc(s.runs, func(r run) bool {
 		over := r.off < off+n && off < r.off+r.len
+		s.twice = s.twice || over
 		s.spoilt = s.spoilt || over && (r.off < off || off+n < r.off+r.len)
 		return over
 	})

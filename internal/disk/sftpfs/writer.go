@@ -26,9 +26,11 @@ type writer struct {
 	mode    *uint32 // still to be set; nil where it is
 	sums    sums
 	size    int64 // bytes
-	torn    bool  // a session was lost since something was written: it must be read back
+	acked   bool  // the server has acknowledged something
+	torn    bool  // a session was lost since: what the server holds must be read back
 	unsafe  bool  // something was written since the last Sync
 	closed  bool
+	gone    bool  // its name was removed, or given to another file
 	err     error // why the file is to be given up
 }
 
@@ -137,7 +139,7 @@ func (w *writer) settle(most int64) {
 			w.fail(w.explain(err))
 		default:
 			w.at.m.fruitful.Store(true)
-			w.losses = 0
+			w.losses, w.acked = 0, true
 			w.pending = w.pending[1:]
 			w.finished(b)
 		}
@@ -164,7 +166,7 @@ func (w *writer) explain(err error) error {
 func (w *writer) lose() {
 	w.at.m.handles.Add(-1)
 	w.at = nil
-	w.torn = true
+	w.torn = w.torn || w.acked || w.sums.twice
 	w.recall()
 	if w.losses++; w.losses >= maxLosses {
 		w.fail(fmt.Errorf("%w: %d times without progress", disk.ErrLost, w.losses))
@@ -275,7 +277,8 @@ func (w *writer) request(f func(t turn, h sftp.Handle) error) error {
 		at, opened := w.at, w.opened
 		err := at.with(w.disk, func(t turn) error { return f(t, at.Handle) })
 		if lost(err) {
-			if w.at == at {
+			w.settle(0) // what was acknowledged before the loss is not sent again
+			if w.at == at && w.err == nil {
 				w.lose()
 			}
 			continue

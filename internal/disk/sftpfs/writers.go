@@ -1,6 +1,9 @@
 package sftpfs
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // writers are the files being written, by path: whoever looks at one sees all that was written.
 type writers struct {
@@ -26,31 +29,43 @@ func (s *writers) remove(w *writer) {
 	}
 }
 
-// hold keeps the files at and below a path still while it is moved, and returns what ends that, given whether it went to another path.
-func (s *writers) hold(from string) (release func(to string, moved bool)) {
-	if len(s.below(from)) == 0 {
-		return func(string, bool) {}
+// hold keeps the files at and below two paths still while those at from are moved to there, in the place of those there, or removed
+// where there is empty. release says whether that was done.
+func (s *writers) hold(from, there string) (release func(done bool)) {
+	if len(s.below(from)) == 0 && len(s.below(there)) == 0 {
+		return func(bool) {}
 	}
 	s.moving.Lock()
-	list := s.below(from)
+	list := s.below(there)
+	replaced := len(list)
+	for _, w := range s.below(from) {
+		if !slices.Contains(list[:replaced], w) { // one path may lie within the other; nothing is moved then
+			list = append(list, w)
+		}
+	}
 	for _, w := range list {
 		w.mu.Lock()
 	}
-	return func(to string, moved bool) {
+	return func(done bool) {
 		defer s.moving.Unlock()
-		for _, w := range list {
-			if moved && !w.closed {
+		for i, w := range list {
+			if done && !w.closed {
 				s.remove(w)
-				w.path = to + w.path[len(from):]
-				s.add(w)
+				if w.gone = i < replaced || there == ""; !w.gone {
+					w.path = there + w.path[len(from):]
+					s.add(w)
+				}
 			}
 			w.mu.Unlock()
 		}
 	}
 }
 
-// below returns the files being written at and below a path.
+// below returns the files being written at and below a path; none where it is empty.
 func (s *writers) below(path string) (list []*writer) {
+	if path == "" {
+		return nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for at, w := range s.open {
