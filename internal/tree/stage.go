@@ -146,7 +146,7 @@ func (g *Stage) Commit(ctx context.Context, src varve.Source) (varve.Snapshot, e
 	if err == nil {
 		err = errors.Join(v.end(), v.lease.Close())
 	} else {
-		err = errors.Join(err, g.Keep())
+		err = errors.Join(err, g.keep())
 	}
 	if err != nil {
 		return varve.Snapshot{}, fmt.Errorf("commit snapshot of %s: %w", v.opts.Series, err)
@@ -154,8 +154,15 @@ func (g *Stage) Commit(ctx context.Context, src varve.Source) (varve.Snapshot, e
 	return v.snap, nil
 }
 
-// Keep gives up; what lies there serves the next stage of the series, unless the disk is full.
+// Keep gives up; what lies there serves the next stage of the series, unless the disk is full. Inodes of earlier snapshots that were
+// changed get their metadata back, as with Commit, and the error matches varve.ErrDamaged and names the files.
 func (g *Stage) Keep() error {
+	g.save.ctx = context.WithoutCancel(g.save.ctx) // who gives up may have been told to
+	return errors.Join(g.save.guard(), g.keep())
+}
+
+// keep is Keep where the earlier snapshots were looked at already.
+func (g *Stage) keep() error {
 	v := g.save
 	err := v.keepPartial()
 	if errors.Is(err, disk.ErrNoSpace) {

@@ -115,6 +115,24 @@ func TestAChangeThroughALinkIsFoundAndMended(t *testing.T) {
 	}
 }
 
+func TestAChangeThroughALinkIsMendedAlsoWhereNothingIsCommitted(t *testing.T) {
+	b := newBed(t, memfs.Options{})
+	src := pushable()
+	b.push(src)
+	s := b.store()
+	defer s.Close()
+	g := b.stage(s)
+	b.fill(g, src)
+	must(t, b.dir(g.Path()+"/dir 0").Set("file 2", &varve.Entry{Mode: 0o4777}, varve.Mode))
+	if err := g.Keep(); !errors.Is(err, varve.ErrDamaged) || !strings.Contains(err.Error(), "dir 0/file 2") || b.damaged() != 1 {
+		t.Errorf("%d times damage was told, error %v", b.damaged(), err)
+	}
+	b.sound()
+	b.push(src)
+	b.sound()
+	b.tidy()
+}
+
 func TestContentWrittenThroughALinkIsNoSnapshot(t *testing.T) {
 	b := newBed(t, memfs.Options{})
 	src := pushable()
