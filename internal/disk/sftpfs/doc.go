@@ -13,8 +13,17 @@
 // the same in that moment. The names in a store are random, named by their content, or guarded by a lease, so nobody does.
 //
 // A file being written is opened again and what the server has not acknowledged is sent again; since the server itself may have
-// crashed in between, the whole file is then read back and compared before Sync or Close returns nil. A file being read must still
-// have the size and modification time it had, and its name. A file that this Disk moves while it writes it is found again.
+// crashed in between, the whole file is then read back and compared before Sync or Close returns nil, unless nothing had arrived. A file
+// being read must still have the size and modification time it had, and its name. A file that this Disk moves while it writes it is
+// found again.
+//
+// # What a crash of the server takes
+//
+// Files that were closed and not flushed are remembered, wherever this Disk moves them, with a sum of what was written, until SyncAll has
+// flushed them. A session that was lost since may mean that the server crashed: SyncAll then reads such a file back. A file that is gone,
+// or holds something else, or could not be flushed, is an error of every SyncAll until it is removed or replaced through this
+// Disk. So that memory and what must be read back stay small, files are flushed before others are made when many wait, and
+// when they are closed for a minute after each loss.
 //
 // # What SFTP does not have
 //
@@ -29,6 +38,7 @@
 //
 // # Leases
 //
-// Lock makes the file itself the lease; see lease.go. It excludes those who lock through this package, not those who use the
-// directory through the operating system there.
+// Lock makes the file itself the lease; see lease.go. While leases are held, every attempt at an operation that changes a name first makes
+// sure that they still are. It excludes those who lock through this package, not those who use the directory through the operating
+// system there.
 package sftpfs

@@ -28,9 +28,9 @@ import (
 // is done.
 //
 // A holder that has not been heard for long may have been given up by others while it lives: it was stopped, or its line was down. So
-// every operation on a name that changes something first makes sure that the last sign of life was given, and taken by the server, less than
-// holdFor ago, and otherwise waits until the next one was; when the file is not the holder's own any more, everything that
-// changes something fails from then on.
+// every attempt at an operation on a name that changes something first makes sure that the last sign of life was given, and taken by
+// the server, less than holdFor ago, and otherwise waits until the next one was; when the file is not the holder's own any more,
+// everything that changes something fails from then on.
 const (
 	// beat is how often the holder counts; giveUpAfter how long a watcher waits for that; holdFor, which leaves room for what is under
 	// way, how long a holder relies on its last beat.

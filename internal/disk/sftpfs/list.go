@@ -26,7 +26,8 @@ const (
 	batch = 256
 )
 
-var errEndless = errors.New("the listing has no end")
+// errEndless is not the outcome of a moment: nobody need ask again.
+var errEndless error = marked{errors.New("the listing has no end"), disk.ErrUnsupported}
 
 func (d *dir) Names() ([]disk.Name, error) {
 	const op = "read directory"

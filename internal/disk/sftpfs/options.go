@@ -20,7 +20,7 @@ type Options struct {
 	// requests. It is not for stores, where somebody else may be at work.
 	Still bool
 	// Durable makes every file durable before Writer.Close returns, as far as the server can. Otherwise SyncAll does, for all files
-	// that were written until then.
+	// that were closed until then, and finds out whether the server still has them.
 	Durable bool
 	// GiveUp is how long a lost connection is tried again before the loss is final; 0 for 15 minutes.
 	GiveUp time.Duration

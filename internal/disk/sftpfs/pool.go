@@ -53,8 +53,9 @@ const (
 	firstPause, longestPause = 30 * time.Second, 30 * time.Minute
 	// The pause before a lost session is replaced grows between these, once the first attempt has failed.
 	firstWait, longestWait = 250 * time.Millisecond, 30 * time.Second
-	// maxBroken is how many sessions may end by a breach of the protocol before the server is given up.
-	maxBroken = 10
+	// maxBroken is how many sessions may end by a breach of the protocol before the server is given up: few, so that the pauses between
+	// them are seconds.
+	maxBroken = 5
 	// firstBytes is how much content is under way on a new session, in bytes, before anything was answered.
 	firstBytes = 32 << 10
 	// maxFirst is how many times the first session is tried again where it is lost while it is opened.
