@@ -98,6 +98,9 @@ type Snapshot struct {
 	Bytes int64 `json:"bytes"`
 	// Added counts the bytes of content that had to be stored anew.
 	Added int64 `json:"added"`
+	// Beside counts the bytes that a tree gave to the snapshot beside Added: content that an interrupted run had stored already, and
+	// extended attributes of what is not linked from an earlier snapshot.
+	Beside int64 `json:"beside,omitempty"`
 	// Skipped counts what could not be read, Vanished what went away meanwhile, Changed the files that changed while being read.
 	Skipped  int64 `json:"skipped"`
 	Vanished int64 `json:"vanished"`
@@ -123,6 +126,8 @@ type SaveOptions struct {
 	Origin *Snapshot
 	// Recheck reads what older snapshots hold before it is built on, and stores anew what is damaged.
 	Recheck bool
+	// Alone builds on snapshots of its own series alone, also where the series begins.
+	Alone bool
 	// Judge, where set, says what becomes of a snapshot that would be Complete, by how it differs from the last good one of its series.
 	Judge func(Difference) State
 	// Ahead is how many files of the source are opened ahead of their turn, for one where every call takes long; 0 for none.

@@ -44,7 +44,9 @@ func (a *app) serveCommand() *cobra.Command {
   --full     everything with the store
   --rsync    with --series: a stock rsync client pushes, and makes a snapshot of a tree store
 
-The store is a directory of this machine. Of a vault it is the storage that is served; keys stay with the clients.`,
+The store is a directory of this machine. Of a vault it is the storage that is served; keys stay with the clients. A server without keys cannot
+tell one sealed object from another: with --append, too, a client that has a full or a maintenance key of the vault can mark snapshots as
+forgotten, which varve unforget undoes until a prune. Give machines that must not be able to do that put-only keys.`,
 		Example: `  varve serve --append -s /srv/backup --series web1 --quota 500G
   varve serve --read /home /etc
   varve serve --rsync -s /srv/backup --series nas`,
@@ -96,6 +98,10 @@ func (s *serving) role(args []string) (remote.Role, error) {
 		return "", usagef("give one of --read, --append, --full and --rsync")
 	case len(args) > 0 && !s.read:
 		return "", usagef("directories are for --read")
+	case s.read && (s.quota > 0 || s.host != ""):
+		return "", usagef("--quota and --host are for what is added: not for --read")
+	case s.read && s.series != "" && s.app.store == "":
+		return "", usagef("--series is for a store: with --read it wants --store")
 	case s.rsync && s.series == "":
 		return "", usagef("--rsync wants --series NAME: the client cannot say it")
 	case s.init != "" && !s.full:
@@ -112,14 +118,14 @@ func (s *serving) role(args []string) (remote.Role, error) {
 func (s *serving) serve(ctx context.Context, role remote.Role, dirs []string, log *slog.Logger) error {
 	svc := remote.Service{Role: role, Series: s.series, Host: s.host, Quota: s.quota, Program: program(), Now: s.app.now, Log: log}
 	svc.HostName, _ = s.app.host() // only told
-	offer, err := s.offer(ctx)
+	offer, err := s.offer(ctx, log)
 	if err != nil {
 		return err
 	}
 	if offer != nil {
 		defer offer.Close() // everything that matters is durable, or was reported to the client as lost
 		if offer.Tree != nil {
-			svc.Store = offer.Tree
+			svc.Store, svc.Occupied = offer.Tree, offer.Tree.Occupied
 		}
 		svc.Backend = offer.Storage
 	}
@@ -132,25 +138,57 @@ func (s *serving) serve(ctx context.Context, role remote.Role, dirs []string, lo
 	if err != nil {
 		return err
 	}
-	if err := remote.Serve(ctx, pipe, svc); err != nil {
-		return fmt.Errorf("serve: %w", err)
+	err = remote.Serve(ctx, pipe, svc)
+	if err != nil {
+		log.Warn("broken off", "error", err.Error())
+	}
+	return err
+}
+
+// offer opens the store, or makes it; nil where none is named. An error is logged, too: the client is not the one to mend it.
+func (s *serving) offer(ctx context.Context, log *slog.Logger) (*location.Offer, error) {
+	if s.app.store == "" && s.read {
+		return nil, nil
+	}
+	offer, err := s.open(ctx)
+	if err == nil && offer.Tree == nil {
+		if err = s.fitsVault(); err != nil {
+			err = errors.Join(err, offer.Close())
+		}
+	}
+	if err != nil {
+		log.Error("cannot serve the store", "error", err.Error())
+		return nil, err
+	}
+	return offer, nil
+}
+
+// fitsVault returns an error where flags were given that mean nothing for a vault. Whoever gave them would rely on them.
+func (s *serving) fitsVault() error {
+	switch {
+	case s.rsync:
+		return usagef("--rsync makes plain files: %s is a vault", quote(s.app.store))
+	case s.series != "" || s.host != "":
+		return usagef("--series and --host are for a tree: the objects of a vault do not tell whose they are")
 	}
 	return nil
 }
 
-// offer opens the store, or makes it; nil where none is named.
-func (s *serving) offer(ctx context.Context) (*location.Offer, error) {
-	if s.app.store == "" && s.read {
-		return nil, nil
-	}
+// open opens the store, or makes it.
+func (s *serving) open(ctx context.Context) (*location.Offer, error) {
 	spec, err := s.app.storeSpec()
 	if err != nil {
 		return nil, err
 	}
-	if s.init != "" {
-		return location.ServeNew(ctx, spec, s.init, s.app.options(s.app.secrets))
+	if s.init == "" {
+		return location.Serve(ctx, spec, s.app.options(s.app.secrets))
 	}
-	return location.Serve(ctx, spec, s.app.options(s.app.secrets))
+	if s.init == location.Vault {
+		if err := s.fitsVault(); err != nil {
+			return nil, err
+		}
+	}
+	return location.ServeNew(ctx, spec, s.init, s.app.options(s.app.secrets))
 }
 
 // sources returns what opens files for the client: those in dirs, all where there are none.
@@ -164,7 +202,10 @@ func (s *serving) sources(dirs []string) (remote.OpenSource, error) {
 		if dir, err = filepath.Abs(dir); err != nil {
 			return nil, fmt.Errorf("serve: %w", err)
 		}
-		within = append(within, realPath(dir))
+		within = append(within, dir)
+		if real := realPath(dir); real != dir {
+			within = append(within, real)
+		}
 	}
 	return func(ctx context.Context, r remote.SourceRequest) (remote.Walk, []string, error) {
 		o := s.app.options(s.app.secrets)

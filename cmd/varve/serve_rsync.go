@@ -15,19 +15,16 @@ import (
 
 // serveRsync is the server of a stock rsync client.
 func (s *serving) serveRsync(ctx context.Context, log *slog.Logger) error {
-	offer, err := s.offer(ctx)
+	offer, err := s.offer(ctx, log)
 	if err != nil {
 		return err
 	}
 	defer offer.Close() // what was committed is durable
-	if offer.Tree == nil {
-		return usagef("--rsync makes plain files: %s is a vault", quote(offer.Path))
-	}
 	host := s.host
 	if host == "" {
 		host = s.series
 	}
-	r := s.app.receiver(offer.Tree, offer.Path, varve.SaveOptions{Series: s.series, Host: host, Sources: []string{"/"}})
+	r := s.app.receiver(offer.Tree, offer.Path, varve.SaveOptions{Series: s.series, Host: host, Sources: []string{"/"}, Alone: true})
 	r.Program, r.Uncaged, r.Log = s.program, s.uncaged, func(line string) { log.Info(line) }
 	result, err := rsync.Serve(ctx, rsync.ServeOptions{Receiver: r, Original: s.app.env("SSH_ORIGINAL_COMMAND"), Stdin: os.Stdin, Stdout: os.Stdout})
 	return statusOf(result.Status, err)

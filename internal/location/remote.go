@@ -200,6 +200,7 @@ func Offered(ctx context.Context, r remote.SourceRequest, within []string, home 
 }
 
 // inside reports whether the absolute path, and what a symlink there leads to, lies in one of some directories; in none there is anything.
+// What cannot be followed lies nowhere.
 func inside(path string, within []string) bool {
 	if len(within) == 0 {
 		return true
@@ -209,9 +210,16 @@ func inside(path string, within []string) bool {
 			return varve.Within(strings.TrimPrefix(path, "/"), strings.TrimPrefix(dir, "/"))
 		})
 	}
+	real, err := follow(path)
+	return err == nil && lies(path) && lies(real)
+}
+
+// follow returns where the absolute path leads to. What does not exist leads to where its directory does.
+func follow(path string) (string, error) {
 	real, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		real = path // there is nothing, or nothing that can be reached
+	if !errors.Is(err, fs.ErrNotExist) || path == "/" {
+		return real, err
 	}
-	return lies(path) && lies(real)
+	dir, err := follow(filepath.Dir(path))
+	return filepath.Join(dir, filepath.Base(path)), err
 }

@@ -95,7 +95,7 @@ func (c *Client) Source(ctx context.Context, r SourceRequest, basis Basis) (*Sou
 	if err != nil {
 		return nil, fmt.Errorf("open far files: %w", err)
 	}
-	return &Source{pull: pull{p: c.peer, id: call.ID(), basis: basis, key: c.key}, stop: stop, sources: plain(answer.Sources)}, nil
+	return &Source{pull: pull{p: c.peer, id: call.ID(), basis: basis, key: c.key, humble: true}, stop: stop, sources: plain(answer.Sources)}, nil
 }
 
 // hold asks for something that stays open until stop is called.

@@ -19,6 +19,7 @@
 package remote
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"time"
@@ -59,6 +60,9 @@ type Service struct {
 	// Quota is how many bytes the client's snapshots, or the objects of Backend, may take up together; 0 for no limit. Beyond it the
 	// errors match disk.ErrNoSpace.
 	Quota int64
+	// Occupied tells how many bytes of Store the snapshots of a series take up, those of all series where it is empty, with their
+	// metadata and with what broken pushes have left. Nil counts what snapshots say that they have added, and nothing else.
+	Occupied func(ctx context.Context, series string) (int64, error)
 	// Store, Backend and OpenSource are what there is; nil where there is nothing of this kind. Serve closes none of them.
 	Store      varve.Store
 	Backend    varve.Backend

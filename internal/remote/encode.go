@@ -70,7 +70,7 @@ func (w *encoder) add(e *varve.Entry) {
 	w.tail(e.Path, w.path)
 	w.path = e.Path
 	if has&hasErr != 0 {
-		w.text(string(appendError(nil, e.Err)))
+		w.text(string(appendError(nil, briefly(e.Err))))
 		return
 	}
 	w.number(uint64(e.Mode))

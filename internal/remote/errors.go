@@ -47,6 +47,26 @@ func (e *farError) Is(target error) bool {
 // maxText is how much of a text from elsewhere is kept, in bytes.
 const maxText = 4 << 10
 
+// brief is an error without the operation and path around its cause.
+type brief struct {
+	error
+	cause error
+}
+
+func (e brief) Error() string { return e.cause.Error() }
+
+// Unwrap returns the whole error.
+func (e brief) Unwrap() error { return e.error }
+
+// briefly returns err without the path of the file that it concerns, for where that stands beside it anyway; nil stays nil.
+func briefly(err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return brief{err, at.Err}
+	}
+	return err
+}
+
 // appendError appends what crosses of err, which is not nil.
 func appendError(b []byte, err error) []byte {
 	kinds := uint64(0)
@@ -68,15 +88,23 @@ func decodeError(payload []byte) error {
 	return &farError{text: harmless(string(payload[n:])), kinds: kinds}
 }
 
-// harmless returns text without anything that a terminal could take for an order.
+// harmless returns text without anything that a terminal could take for an order: what is not printable is written as Go would.
 func harmless(text string) string {
+	text = text[:min(len(text), maxText)]
 	var b strings.Builder
-	for _, r := range text[:min(len(text), maxText)] {
-		if unicode.IsPrint(r) && r != utf8.RuneError {
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRuneInString(text[i:])
+		switch {
+		case unicode.IsPrint(r) && (r != utf8.RuneError || n > 1):
 			b.WriteRune(r)
-		} else {
-			fmt.Fprintf(&b, "\\x%02x", r)
+		case n == 1: // a control character, or a byte that is no text
+			fmt.Fprintf(&b, "\\x%02x", text[i])
+		case r > 0xffff:
+			fmt.Fprintf(&b, "\\U%08x", r)
+		default:
+			fmt.Fprintf(&b, "\\u%04x", r)
 		}
+		i += n
 	}
 	return b.String()
 }

@@ -22,7 +22,7 @@ func (w *encoder) event(e *varve.Event) {
 	w.signed(e.Bytes)
 	w.number(uint64(e.Aspect))
 	if e.Err != nil {
-		w.text(string(appendError(nil, e.Err)))
+		w.text(string(appendError(nil, briefly(e.Err))))
 	}
 }
 

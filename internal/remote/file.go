@@ -135,6 +135,9 @@ func (f *file) Read(p []byte) (n int, err error) {
 		n, err = f.plain(p)
 	}
 	f.read += int64(n)
+	if full := f.charge(int64(n)); full != nil {
+		err = full
+	}
 	if err == nil && f.read > f.limit {
 		err = protocolError("content of more than %d bytes", f.limit)
 	}
@@ -145,6 +148,14 @@ func (f *file) Read(p []byte) (n int, err error) {
 		f.err = f.failed(err)
 	}
 	return n, f.err
+}
+
+// charge tells whoever counts them of the last n bytes that were read, as far as they are among the first.
+func (f *file) charge(n int64) error {
+	if f.pull.reads == nil || n == 0 || f.read-n >= maxHead {
+		return nil
+	}
+	return f.pull.reads(f.asked.Path, n)
 }
 
 // plain reads content that is sent as it is.

@@ -155,6 +155,10 @@ func (p *peer) dir(ctx context.Context, c *call, r *request) error {
 	if o.view == nil {
 		return protocolError("directories of %d cannot be listed", r.ID)
 	}
+	if err := p.listings.take(ctx, 1); err != nil {
+		return err
+	}
+	defer p.listings.give(1)
 	list, err := o.view.ReadDir(ctx, string(r.Name))
 	if err != nil {
 		return err

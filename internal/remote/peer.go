@@ -17,6 +17,7 @@ type peer struct {
 
 	requests *budget // memory for requests that are long
 	windows  *budget // memory for content that was cut and may be asked for, beyond what everybody has
+	listings *budget // how many listings of directories are in memory
 	buffers  sync.Pool
 
 	mu     sync.Mutex
@@ -34,13 +35,16 @@ const (
 	requestMemory = 2 * maxMessage
 	// windowMemory bounds what files that are cut keep beyond leastWindow each, in bytes.
 	windowMemory = 32 << 20
+	// maxListings is how many listings of directories are in memory at a time; nobody knows how long one is.
+	maxListings = 4
 )
 
 func newPeer(s *mux.Session, log *slog.Logger) *peer {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	p := &peer{session: s, log: log, requests: newBudget(requestMemory), windows: newBudget(windowMemory), offers: map[uint32]*offer{}}
+	p := &peer{session: s, log: log, requests: newBudget(requestMemory), windows: newBudget(windowMemory),
+		listings: newBudget(maxListings), offers: map[uint32]*offer{}}
 	p.buffers.New = func() any { return new([messageHead + maxData]byte) }
 	p.ops = map[string]operation{opEntries: {do: p.entries}, opStat: {do: p.stat}, opDir: {do: p.dir}}
 	return p
@@ -83,7 +87,7 @@ func (p *peer) perform(ctx context.Context, c *call) error {
 		if err := p.read(ctx, c, r.parse); err != nil {
 			return err
 		}
-		return p.open(ctx, c, &r)
+		return briefly(p.open(ctx, c, &r))
 	case msgRequest:
 		var r request
 		if err := p.read(ctx, c, func(text []byte) error { return parseJSON(text, &r) }); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"sync"
 
@@ -30,6 +31,8 @@ type pull struct {
 	lost func(error)
 	// charge, where set, is told how much the other side's entries take up in bytes; its error breaks them off.
 	charge func(n int64) error
+	// reads, where set, is told how many bytes came of a file; its error ends the reading.
+	reads func(path string, n int64) error
 
 	mu   sync.Mutex
 	left end // of the last sequence of entries that came to its end
@@ -94,6 +97,11 @@ func (s *pull) unpack(payload []byte, got *end, check func(*varve.Entry) error, 
 		if err := check(&e); err != nil {
 			return fmt.Errorf("%w: %w", ErrProtocol, err)
 		}
+		if n := weight(&e); n > 0 && s.charge != nil {
+			if err := s.charge(n); err != nil {
+				return err
+			}
+		}
 		got.Entries++
 		if e.Err != nil {
 			got.Lost++
@@ -144,7 +152,7 @@ func (s *pull) Open(ctx context.Context, e varve.Entry) (varve.File, error) {
 		if base != nil {
 			base.Close()
 		}
-		return nil, whatever(ctx, fmt.Errorf("open /%s: %w", harmless(e.Path), err))
+		return nil, whatever(ctx, &fs.PathError{Op: "open", Path: "/" + harmless(e.Path), Err: err})
 	}
 	return f, nil
 }

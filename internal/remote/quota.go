@@ -2,96 +2,172 @@ package remote
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"sync"
 
 	"varve"
+	"varve/internal/disk"
 )
 
-// quota counts what a client takes up. Others that push under the same quota at the same time are not seen until they are done.
+// quota counts what a client takes up.
 type quota struct {
 	limit int64 // 0 for none
+	// count tells what there is. It is asked again after every again bytes that were charged, since others may have the same quota; 0
+	// for never.
+	count func(context.Context) (int64, error)
+	again int64
 
-	mu    sync.Mutex
-	known bool
-	used  int64
+	mu      sync.Mutex
+	counted bool
+	used    int64
+	since   int64 // what of it was charged since it was counted
+	held    int64 // what has come and may be stored, though nobody has said so yet
 }
 
-// begin opens an account for one push. used, asked once, tells what the client had before this session.
-func (q *quota) begin(ctx context.Context, used func(context.Context) (int64, error)) (*account, error) {
-	a := &account{q: q, partly: map[string]int64{}}
+const (
+	// leeway is the part of a quota that what is held may exceed it by: most of that may turn out to be there already.
+	leeway = 8
+	// maxUsed keeps sums within bounds.
+	maxUsed = math.MaxInt64 / 4
+)
+
+// charge adds n bytes, unless they would exceed the quota.
+func (q *quota) charge(ctx context.Context, n int64) error {
 	if q.limit <= 0 {
-		return a, nil
+		return nil
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if !q.known {
-		n, err := used(ctx)
-		if err != nil {
-			return nil, err
-		}
-		q.known, q.used = true, n
-	}
-	return a, nil
+	return q.add(ctx, n, 0)
 }
 
-// account is what one push takes up.
-type account struct {
-	q      *quota
-	mu     sync.Mutex
-	spent  int64            // all that this push was charged
-	partly map[string]int64 // what it was charged for files that are not done yet
+// add adds bytes that are stored, and bytes that are held, for who has the lock.
+func (q *quota) add(ctx context.Context, stored, held int64) error {
+	if !q.counted || q.again > 0 && q.since >= q.again {
+		used, err := q.count(ctx)
+		if err != nil {
+			return fmt.Errorf("count what the quota is for: %w", err)
+		}
+		q.counted, q.used, q.since = true, min(used, maxUsed), 0
+	}
+	doubtful := max(q.held+held-q.limit/leeway, 0)
+	if (stored > 0 || held > 0) && stored > q.limit-q.used-doubtful {
+		return fmt.Errorf("it would exceed the quota of %d bytes: %w", q.limit, disk.ErrNoSpace)
+	}
+	q.used += stored
+	q.since += stored
+	q.held += held
+	return nil
 }
+
+// give takes back n bytes that were charged.
+func (q *quota) give(n int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.used -= n
+	q.since -= n
+}
+
+// account is what one push takes up. It may be used by several goroutines.
+type account struct {
+	q       *quota
+	counted bool // guarded by q.mu
+
+	mu    sync.Mutex
+	files map[string]tally // those that were read and are not done yet
+}
+
+// tally is what is known of a file.
+type tally struct {
+	head int64 // how many of its first bytes are held
+	more int64 // what was charged of it
+}
+
+// maxHead is how many bytes of a file are held as they come. A store tells of no fewer before the file is done.
+const maxHead = 256 << 10
+
+func newAccount(q *quota) *account { return &account{q: q, files: map[string]tally{}} }
 
 // charge adds n bytes, or takes them away where n is negative.
-func (a *account) charge(n int64) error {
+func (a *account) charge(ctx context.Context, n int64) error { return a.add(ctx, n, 0) }
+
+// add adds to the quota. What there was before is counted at the first call: then the push has the lease of its series, and what others have
+// pushed into that, or left there, is on the disk.
+func (a *account) add(ctx context.Context, stored, held int64) error {
 	q := a.q
 	if q.limit <= 0 {
 		return nil
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if n > 0 && n > q.limit-q.used {
-		return overQuota(q.limit)
+	if !a.counted {
+		q.counted, a.counted = false, true
 	}
-	q.used += n
-	a.spent += n
-	return nil
+	return q.add(ctx, stored, held)
 }
 
-// event charges what an event tells of: content as it is stored, and gives back what turns out not to have been.
-func (a *account) event(e *varve.Event) error {
+// read holds n bytes that came of the file at path, up to maxHead together. Files may be stored long before events tell of them.
+func (a *account) read(ctx context.Context, path string, n int64) error {
 	if a.q.limit <= 0 {
 		return nil
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	t := a.files[path]
+	n = min(n, maxHead-t.head)
+	if n <= 0 {
+		return nil
+	}
+	t.head += n
+	a.files[path] = t
+	return a.add(ctx, 0, n)
+}
+
+// event charges what an event tells of: content as it is stored, and gives back what turns out not to have been.
+func (a *account) event(ctx context.Context, e *varve.Event) error {
+	if a.q.limit <= 0 {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	t := a.files[e.Path]
 	switch e.Kind {
 	case varve.Partly:
-		a.partly[e.Path] += e.Bytes
-		return a.charge(e.Bytes)
-	case varve.Done:
-		n := a.partly[e.Path]
-		delete(a.partly, e.Path)
-		if e.Stored {
-			return a.charge(e.Bytes)
+		t.more += e.Bytes
+		a.files[e.Path] = t
+		return a.charge(ctx, e.Bytes)
+	case varve.Done, varve.Skipped, varve.Vanished:
+		delete(a.files, e.Path)
+		stored := -t.more
+		if e.Kind == varve.Done && e.Stored {
+			stored = e.Bytes
 		}
-		return a.charge(-n)
-	case varve.Skipped, varve.Vanished:
-		n := a.partly[e.Path]
-		delete(a.partly, e.Path)
-		return a.charge(-n)
+		return a.add(ctx, stored, -t.head)
 	}
 	return nil
 }
 
-// end closes the account: what counts from now on is what the snapshot has added; nothing where there is none.
-func (a *account) end(added int64) {
-	q := a.q
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.used = addUp(q.used-a.spent, added)
-	a.spent = 0
+// close holds nothing any more. What is left of files that are not done is found when it is counted the next time.
+func (a *account) close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.q.mu.Lock()
+	defer a.q.mu.Unlock()
+	for _, t := range a.files {
+		a.q.held -= t.head
+	}
+}
+
+// dirWeight is what a directory is charged in bytes, which is what it takes up at least on most file systems.
+const dirWeight = 4 << 10
+
+// weight is what an entry is charged beside its bytes on the wire.
+func weight(e *varve.Entry) int64 {
+	if e.Kind == varve.Dir && e.Err == nil {
+		return dirWeight
+	}
+	return 0
 }
 
 // addUp adds two numbers that are not negative; what is too large becomes the largest number.

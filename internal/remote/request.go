@@ -142,12 +142,13 @@ type saveRequest struct {
 	Program raw             `json:"program"`
 	Origin  json.RawMessage `json:"origin,omitempty"` // a record
 	Recheck bool            `json:"recheck,omitempty"`
+	Alone   bool            `json:"alone,omitempty"`
 	Clock   bool            `json:"clock,omitempty"` // the near side tells the time
 }
 
 func wireOptions(o *varve.SaveOptions) (*saveRequest, error) {
 	w := &saveRequest{Series: raw(o.Series), Host: raw(o.Host), Sources: raws(o.Sources), Tags: raws(o.Tags), Pinned: o.Pinned,
-		Program: raw(o.Program), Recheck: o.Recheck, Clock: o.Now != nil}
+		Program: raw(o.Program), Recheck: o.Recheck, Alone: o.Alone, Clock: o.Now != nil}
 	if o.Origin == nil {
 		return w, nil
 	}
@@ -158,7 +159,7 @@ func wireOptions(o *varve.SaveOptions) (*saveRequest, error) {
 
 func (w *saveRequest) options() (o varve.SaveOptions, err error) {
 	o = varve.SaveOptions{Series: string(w.Series), Host: string(w.Host), Sources: plain(w.Sources), Tags: plain(w.Tags), Pinned: w.Pinned,
-		Program: string(w.Program), Recheck: w.Recheck}
+		Program: string(w.Program), Recheck: w.Recheck, Alone: w.Alone}
 	if len(w.Origin) > 0 {
 		origin, err := manifest.DecodeRecord(w.Origin)
 		if err != nil {

@@ -14,8 +14,6 @@ import (
 	"varve"
 	"varve/internal/backend"
 	"varve/internal/backend/mem"
-	"varve/internal/disk"
-	"varve/internal/storetest"
 )
 
 // everything asks for everything there is and returns what was refused.
@@ -175,55 +173,6 @@ func TestTheFarSideDecidesWhatAnAppendOnlySnapshotSaysOfItself(t *testing.T) {
 		if _, err := s.Save(t.Context(), tree, o); !errors.Is(err, fs.ErrPermission) {
 			t.Errorf("%+v: %v", o, err)
 		}
-	}
-}
-
-func TestAPushOverTheQuotaIsRefusedAndTheNextSmallOneIsNot(t *testing.T) {
-	small, big := storetest.NewTree(), storetest.NewTree()
-	small.File("small", storetest.Text(50_000))
-	for _, name := range []string{"a", "b", "c", "d"} {
-		big.File(name, storetest.Text(60_000)+name)
-	}
-	endless := storetest.NewTree()
-	endless.File("endless", strings.Repeat(storetest.Text(100_000), 100))
-	far := newGround(t).store(t)
-	for range 2 { // what is counted within a session is found again in the next
-		l := connect(t, Service{Role: Append, Store: far, Series: "s", Quota: 200_000})
-		s := l.Client.Store()
-		for _, tree := range []*storetest.Tree{big, endless} {
-			if _, err := push(s, tree, "s"); !errors.Is(err, disk.ErrNoSpace) || !strings.Contains(err.Error(), "quota of 200000 bytes") {
-				t.Errorf("over the quota: %v", err)
-			}
-		}
-		if _, err := push(s, small, "s"); err != nil {
-			t.Errorf("within the quota: %v", err)
-		}
-	}
-	if list, err := far.Snapshots(t.Context()); err != nil || len(list) != 2 {
-		t.Errorf("%d snapshots, error %v", len(list), err)
-	}
-}
-
-func TestObjectsOverTheQuotaAreRefused(t *testing.T) {
-	far := mem.New(mem.Options{})
-	data := func(i byte) ([]byte, string) {
-		d := noise(i, 1000)
-		return d, backend.NameOf(backend.Data, d)
-	}
-	for i := range byte(2) {
-		b := connect(t, Service{Role: Append, Backend: far, Quota: 3500}).Client.Backend()
-		d, name := data(i)
-		must(t, b.Put(t.Context(), name, d))
-		if err := b.Put(t.Context(), name, d); !errors.Is(err, fs.ErrExist) {
-			t.Errorf("put again: %v", err)
-		}
-	}
-	b := connect(t, Service{Role: Append, Backend: far, Quota: 3500}).Client.Backend()
-	d, name := data(2)
-	must(t, b.Put(t.Context(), name, d))
-	d, name = data(3)
-	if err := b.Put(t.Context(), name, d); !errors.Is(err, disk.ErrNoSpace) {
-		t.Errorf("over the quota: %v", err)
 	}
 }
 

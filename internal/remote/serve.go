@@ -17,10 +17,12 @@ import (
 type server struct {
 	*peer
 	Service
-	quota   quota
+	quota   *quota  // of snapshots
+	space   *quota  // of objects
 	objects *budget // memory for objects on their way
 	saves   *budget // how many pushes may run
 	files   *budget // how many files of the client may be open ahead of their turn
+	trees   *budget // how many file trees and snapshots may be open
 }
 
 const (
@@ -30,6 +32,10 @@ const (
 	maxSaves = 4
 	// maxFiles is how many files all pushes together open ahead of their turn; that leaves streams for everything else.
 	maxFiles = Ahead + Ahead/2
+	// maxTrees is how many file trees and snapshots a client has open at a time: each remembers which files it has listed.
+	maxTrees = 16
+	// countings is how often all objects are counted until a quota is used up, so that sessions see what others have put.
+	countings = 64
 )
 
 // Serve answers a client until the connection ends. It takes conn over, whose Close must end reads and writes that wait. The error is
@@ -56,8 +62,9 @@ func newServer(session *mux.Session, svc Service) *server {
 		svc.Now = time.Now
 	}
 	s := &server{peer: newPeer(session, svc.Log), Service: svc,
-		objects: newBudget(objectMemory), saves: newBudget(maxSaves), files: newBudget(maxFiles)}
-	s.quota.limit = svc.Quota
+		objects: newBudget(objectMemory), saves: newBudget(maxSaves), files: newBudget(maxFiles), trees: newBudget(maxTrees)}
+	s.quota = &quota{limit: svc.Quota, count: s.used}
+	s.space = &quota{limit: svc.Quota, count: s.stored, again: max(svc.Quota/countings, 1)}
 	all := []Role{Read, Append, Full}
 	for op, o := range map[string]struct {
 		roles []Role
@@ -103,16 +110,29 @@ func (s *server) tellInfo(_ context.Context, c *call, _ *request) error {
 		Store: s.Store != nil, Backend: s.Backend != nil, Source: s.OpenSource != nil}})
 }
 
-// source opens files, until the client lets go of them.
+// oneTree lets the client open a file tree or a snapshot, until done is called.
+func (s *server) oneTree() (done func(), err error) {
+	if !s.trees.try(1) {
+		return nil, fmt.Errorf("%d file trees and snapshots are open already: %w", maxTrees, varve.ErrBusy)
+	}
+	return func() { s.trees.give(1) }, nil
+}
+
+// source opens files, until the client lets go of them. It can open those alone that it was told of.
 func (s *server) source(ctx context.Context, c *call, r *request) error {
 	if r.Source == nil {
 		return protocolError("a source that says nothing")
 	}
+	done, err := s.oneTree()
+	if err != nil {
+		return err
+	}
+	defer done()
 	w, sources, err := s.OpenSource(ctx, r.Source.plain())
 	if err != nil {
 		return err
 	}
-	o := &offer{src: w, left: func() end { return leftOut(w) }}
+	o := &offer{src: w, listed: newPathSet(), left: func() end { return leftOut(w) }}
 	err = s.held(ctx, c, o, &reply{Sources: raws(sources)})
 	return errors.Join(err, w.Close())
 }

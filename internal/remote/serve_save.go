@@ -3,10 +3,10 @@ package remote
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 
 	"varve"
-	"varve/internal/disk"
 	"varve/internal/manifest"
 	"varve/internal/mux"
 )
@@ -57,6 +57,9 @@ func (s *server) admit(o *varve.SaveOptions) error {
 		}
 		o.Recheck = false
 	}
+	if s.Series != "" || s.Role != Full { // by naming another's host it would get the content of his files
+		o.Alone = true
+	}
 	if s.Host != "" {
 		o.Host = s.Host
 		if o.Origin != nil {
@@ -72,11 +75,8 @@ func (s *server) admit(o *varve.SaveOptions) error {
 func (s *server) pull(ctx context.Context, c *call, r *request, opts varve.SaveOptions) (snap varve.Snapshot, err error) {
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	spent, err := s.quota.begin(ctx, s.used)
-	if err != nil {
-		return snap, err
-	}
-	defer func() { spent.end(snap.Added) }()
+	spent := newAccount(s.quota)
+	defer spent.close()
 	failing := func(err error) error {
 		if err != nil {
 			fail(err)
@@ -86,7 +86,8 @@ func (s *server) pull(ctx context.Context, c *call, r *request, opts varve.SaveO
 	base := NewBasis(s.Store, opts.Series)
 	defer base.Close() // it was only read
 	src := &pull{p: s.peer, id: c.ID(), humble: s.Role != Full, lost: fail, basis: base.Open,
-		charge: func(n int64) error { return failing(spent.charge(n)) }}
+		charge: func(n int64) error { return failing(spent.charge(ctx, n)) },
+		reads:  func(path string, n int64) error { return failing(spent.read(ctx, path, n)) }}
 	rand.Read(src.key[:]) // it never fails
 	opts.Now = s.Now
 	if s.Role == Full && r.Save.Clock {
@@ -96,7 +97,7 @@ func (s *server) pull(ctx context.Context, c *call, r *request, opts varve.SaveO
 	defer s.files.give(int64(opts.Ahead))
 	events := newReporter(c)
 	opts.Progress = func(e varve.Event) {
-		failing(spent.event(&e))
+		failing(spent.event(ctx, &e))
 		events.report(e)
 	}
 	snap, err = s.Store.Save(ctx, src, opts)
@@ -123,16 +124,17 @@ func (s *server) ahead() int {
 	return 0
 }
 
-// used returns how many bytes the client's snapshots have added to the store.
+// used returns how many bytes the client's snapshots take up, and what broken pushes have left.
 func (s *server) used(ctx context.Context) (n int64, err error) {
+	if s.Occupied != nil {
+		return s.Occupied(ctx, s.Series)
+	}
 	list, err := s.visible(ctx)
+	if errors.Is(err, varve.ErrDamaged) { // nothing that this client has done
+		err = nil
+	}
 	for i := range list {
 		n = addUp(n, list[i].Added)
 	}
 	return n, err
-}
-
-// overQuota is the error of whoever would exceed his quota.
-func overQuota(limit int64) error {
-	return fmt.Errorf("it would exceed the quota of %d bytes: %w", limit, disk.ErrNoSpace)
 }

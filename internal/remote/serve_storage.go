@@ -22,15 +22,11 @@ func (s *server) put(ctx context.Context, c *call, r *request) error {
 		return err
 	}
 	defer s.objects.give(r.Len)
-	account, err := s.quota.begin(ctx, s.stored)
-	if err == nil {
-		err = account.charge(r.Len)
-	}
-	if err != nil {
+	if err := s.space.charge(ctx, r.Len); err != nil {
 		return err
 	}
-	if err = s.putCharged(ctx, c, name, r.Len); err != nil {
-		account.end(0)
+	if err := s.putCharged(ctx, c, name, r.Len); err != nil {
+		s.space.give(r.Len)
 		return err
 	}
 	return c.sendJSON(msgReply, &reply{})

@@ -65,6 +65,11 @@ func (s *server) view(ctx context.Context, c *call, r *request) error {
 	if err := s.own(ctx, opView, r.IDs); err != nil {
 		return err
 	}
+	done, err := s.oneTree()
+	if err != nil {
+		return err
+	}
+	defer done()
 	v, err := s.Store.View(ctx, r.IDs[0])
 	if err != nil {
 		return err

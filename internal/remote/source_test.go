@@ -16,12 +16,15 @@ import (
 	"varve/internal/storetest"
 )
 
-// openSource opens the files that a client's far side serves.
+// openSource opens the files that a client's far side serves, and has them listed once, since no others can be opened.
 func openSource(t testing.TB, l *link, basis Basis) *Source {
 	t.Helper()
 	src, err := l.Source(t.Context(), SourceRequest{}, basis)
 	must(t, err)
 	t.Cleanup(func() { src.Close() })
+	for _, err := range src.Entries(t.Context()) {
+		must(t, err)
+	}
 	return src
 }
 

@@ -83,6 +83,18 @@ func (v *villain) ask(t testing.TB, kind byte, payload []byte) *call {
 	return c
 }
 
+// listed reads all entries of what is offered under a number, which alone can be opened.
+func (v *villain) listed(t testing.TB, id uint32) {
+	t.Helper()
+	c := v.ask(t, msgRequest, jsonOf(t, &request{Op: opEntries, ID: id}))
+	defer c.Close()
+	for kind := byte(0); kind != msgEnd; {
+		var err error
+		kind, _, err = c.receive()
+		must(t, err)
+	}
+}
+
 func jsonOf(t testing.TB, r *request) []byte {
 	t.Helper()
 	text, err := json.Marshal(r)

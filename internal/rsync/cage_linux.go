@@ -95,6 +95,7 @@ func (c *cage) fillNet(r *ruleset) error {
 
 // Numbers of linux/prctl.h and linux/capability.h.
 const (
+	prReadBounding = 23
 	prDropBounding = 24
 	prNoNewPrivs   = 38
 
@@ -106,20 +107,59 @@ const (
 var fileCaps = map[uintptr]bool{0: true, 1: true, 2: true, 3: true, 4: true, 27: true, 31: true}
 
 // giveUp makes sure that the calling thread, and what it starts, gains no privileges, and that a program that root starts gets the
-// capabilities that files need alone. Attributes of the name space trusted need one that is good for much else.
+// capabilities that files need alone. errRights where they cannot be taken from it.
 func (c *cage) giveUp() error {
-	for n := uintptr(0); n <= lastCap; n++ {
-		if fileCaps[n] || n == capSysAdmin && c.attributes {
-			continue
-		}
-		if _, _, errno := syscall.Syscall(syscall.SYS_PRCTL, prDropBounding, n, 0); errno != 0 {
-			break // no such capability, or not root
-		}
+	err := c.dropCapabilities()
+	if err != nil && os.Geteuid() == 0 { // what others start has none
+		return fmt.Errorf("%w: %w", errRights, err)
 	}
 	if _, _, errno := syscall.Syscall6(syscall.SYS_PRCTL, prNoNewPrivs, 1, 0, 0, 0, 0); errno != 0 {
 		return fmt.Errorf("give up privileges: %w", errno)
 	}
 	return nil
+}
+
+// errRights says that root's capabilities cannot be taken from rsync.
+var errRights = errors.New("root's capabilities cannot be taken from rsync (CAP_SETPCAP is missing)")
+
+// dropCapabilities takes capabilities out of the set that a program can get. Attributes of the name space trusted need one that is good for
+// much else.
+func (c *cage) dropCapabilities() error {
+	for n := uintptr(0); n <= lastCap; n++ {
+		if fileCaps[n] || n == capSysAdmin && c.attributes {
+			continue
+		}
+		has, _, errno := syscall.Syscall(syscall.SYS_PRCTL, prReadBounding, n, 0)
+		switch {
+		case errno == syscall.EINVAL: // this kernel has no more
+			return nil
+		case errno == 0 && has == 0:
+			continue
+		case errno == 0:
+			_, _, errno = syscall.Syscall(syscall.SYS_PRCTL, prDropBounding, n, 0)
+		}
+		if errno != 0 {
+			return fmt.Errorf("give up capability %d: %w", n, errno)
+		}
+	}
+	return nil
+}
+
+// leaveNetwork takes the calling thread, and what it starts, out of all networks, as far as it may. It returns what somebody has to know
+// where nothing keeps rsync from them; rules are those that it will be confined with, nil for none.
+func (c *cage) leaveNetwork(rules *ruleset) (warning string) {
+	if c.port != 0 {
+		return ""
+	}
+	return openNetwork(syscall.Unshare(syscall.CLONE_NEWNET), rules)
+}
+
+// openNetwork returns what leaveNetwork does, where err says why a network of its own cannot be had.
+func openNetwork(err error, rules *ruleset) (warning string) {
+	if err == nil || rules == nil || rules.net {
+		return ""
+	}
+	return "nothing keeps rsync from the network: Landlock can close TCP from Linux 6.7 on, and a network of its own cannot be had: " + err.Error()
 }
 
 // awaitInput waits until something can be read from f, or it ends.

@@ -14,8 +14,9 @@
 // # The cage
 //
 // rsync runs in a session of its own with an empty environment, confined by Landlock: it may read and execute programs and libraries, read
-// the few files in /etc that libraries want, read older snapshots, and write below the Stage. TCP is closed but for the daemon of a
-// pull. As root it keeps the capabilities alone that files need. No root is needed for any of this.
+// the few files in /etc that libraries want, read older snapshots, and write below the Stage. From Linux 6.7 on TCP is closed but for the
+// daemon of a pull, from 6.12 on signals and abstract sockets. As root it keeps the capabilities alone that files need, and a push is in
+// a network of its own, where there is nothing; for others Landlock leaves UDP open. Where neither closes TCP there is a warning.
 //
 // A link from an older snapshot is allowed by the kernel only where the file gains no rights by it. Therefore files in
 // transit have a directory beside the Stage, the only one where files may be written; in the Stage they may be made, linked, renamed

@@ -31,6 +31,7 @@ const (
 	envStall   = "VARVE_TEST_STALL"
 	envProgram = "VARVE_TEST_RSYNC"
 	envTree    = "VARVE_TEST_TREE"
+	envUncaged = "VARVE_TEST_UNCAGED"
 )
 
 func TestMain(m *testing.M) {
@@ -48,7 +49,7 @@ func serve(s shelf) int {
 	if os.Getenv(envTree) != "" {
 		r = s.treeReceiver()
 	}
-	r.Program, r.Stall, r.Stderr = os.Getenv(envProgram), stall, os.Stderr
+	r.Program, r.Stall, r.Stderr, r.Uncaged = os.Getenv(envProgram), stall, os.Stderr, os.Getenv(envUncaged) != ""
 	res, err := Serve(context.Background(), ServeOptions{
 		Receiver: r, Original: strings.Join(os.Args[2:], " "), Stdin: os.Stdin, Stdout: os.Stdout})
 	if err != nil {

@@ -34,6 +34,8 @@ type process struct {
 	stdin   io.Reader
 	stdout  io.Writer
 	stderr  io.Writer
+	warn    func(string)
+	uncaged bool // it is run even where it cannot be confined
 }
 
 // receive has rsync fill a stage, and commits it.
@@ -79,7 +81,7 @@ func (r *Receiver) fill(ctx context.Context, stage Stage, t *transfer, program s
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
 	c.port, c.attributes = t.port, t.xattrs
-	p := &process{program: program, cage: c, stdin: t.stdin, stdout: t.stdout, stderr: r.Stderr}
+	p := &process{program: program, cage: c, stdin: t.stdin, stdout: t.stdout, stderr: r.Stderr, warn: r.warn, uncaged: r.Uncaged}
 	p.args = append(append(r.options(t, version), c.args()...), t.from...)
 	p.args = append(p.args, "./")
 	if r.caged() {

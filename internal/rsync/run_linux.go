@@ -48,13 +48,18 @@ func (p *process) confine() error {
 	if syscall.Unshare(syscall.CLONE_FS) == nil { // else varve's own umask has to do
 		syscall.Umask(mask)
 	}
-	if err := p.cage.giveUp(); err != nil {
+	if w := p.cage.leaveNetwork(p.rules); w != "" {
+		p.warn(w)
+	}
+	if err := p.cage.giveUp(); errors.Is(err, errRights) && p.uncaged {
+		p.warn("rsync has all rights of root: " + err.Error())
+	} else if err != nil {
 		return err
 	}
 	if p.rules == nil {
 		return nil
 	}
-	return p.rules.enforce()
+	return p.rules.enforce() // after this nothing else can be opened, a log neither
 }
 
 // wait runs rsync from the calling thread. It ends when that thread does, and so with varve.

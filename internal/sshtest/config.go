@@ -49,6 +49,7 @@ func (s *Server) serverConfig(t testing.TB, program string, port int) string {
 		"LoginGraceTime 30",
 		"MaxStartups 1000",
 		"LogLevel VERBOSE",
+		"SetEnv SHLVL=5", // bash reads what the account's owner has it do for a login over the network only at the first level
 	)
 	// Later versions shut out who breaks off too often, which is what proxies do here.
 	if forgiving := "PerSourcePenalties=no"; knows(program, s.dir, forgiving) {

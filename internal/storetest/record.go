@@ -34,7 +34,7 @@ func records(r *rig) {
 	snap, err := r.store.Save(context.Background(), tree, opts)
 	must(r.T, err)
 	want := varve.Snapshot{ID: snap.ID, Series: "a series", Seq: 1, Time: begin.Add(tick), End: r.now, Host: opts.Host, Sources: opts.Sources,
-		Tags: opts.Tags, Pinned: true, State: varve.Complete, Bytes: tree.Size(), Added: snap.Added, Location: snap.Location,
+		Tags: opts.Tags, Pinned: true, State: varve.Complete, Bytes: tree.Size(), Added: snap.Added, Beside: snap.Beside, Location: snap.Location,
 		Program: opts.Program}
 	for _, e := range tree.Want() {
 		if e.Kind == varve.Dir {

@@ -103,6 +103,8 @@ type job struct {
 	linked     bool       // it is a hard link to the first of its group
 	like       *candidate // an earlier state of the file, whose parts the copy may share
 	stored     int64      // bytes of content that were written
+	resumed    int64      // bytes of content that an interrupted run had written
+	old        bool       // it is linked from an earlier snapshot
 	changed    bool       // it changed while it was read
 	told       int64      // bytes of content that were reported on the way
 }

@@ -76,7 +76,7 @@ func (s *Store) save(ctx context.Context, src varve.Source, opts varve.SaveOptio
 	if err == nil {
 		err = v.commit()
 	}
-	full := errors.Is(err, disk.ErrNoSpace)
+	full := err != nil && errors.Is(errors.Join(err, context.Cause(ctx)), disk.ErrNoSpace)
 	if err != nil && !full && v.partial != nil {
 		v.partial.leave()
 	}

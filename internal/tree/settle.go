@@ -154,6 +154,7 @@ func (v *save) record(j *job) error {
 		v.firsts[e.Path] = &linked{entry: *e, at: e.Path}
 	}
 	v.snap.Count(e, j.stored, j.changed)
+	v.snap.Beside += v.beside(j)
 	if v.unwritten += j.stored; v.unwritten >= manifestEvery {
 		v.unwritten = 0
 		if err := v.partial.pages.Flush(); err != nil {

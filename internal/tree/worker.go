@@ -100,6 +100,7 @@ func (w *worker) special(j *job) error {
 			break
 		}
 		if ok, err := w.link(&j.candidates[i], e); ok || err != nil {
+			j.took(&j.candidates[i])
 			return err
 		}
 	}
@@ -130,6 +131,7 @@ func (w *worker) regular(j *job) error {
 		c := &j.candidates[i]
 		if c.proven {
 			if ok, err := w.reuse(c, j.entry); ok || err != nil {
+				j.took(c)
 				return err
 			}
 		}
@@ -172,11 +174,19 @@ func (w *worker) compared(j *job) (bool, error) {
 			continue
 		}
 		if ok, err := w.reuse(&c, e); ok || err != nil {
+			j.took(&c)
 			e.Stamp = stamp
 			return ok, err
 		}
 	}
 	return false, nil
+}
+
+// took takes down that j's copy is that of c.
+func (j *job) took(c *candidate) {
+	if j.old = c.base.published; !j.old && c.entry.Kind == varve.Regular {
+		j.resumed = place.StreamLen(&c.entry)
+	}
 }
 
 // compareWith returns the files that j's may have the content of, the likelier first.

@@ -170,6 +170,20 @@ func (w *waypoint) sources(yield func(*waypoint) bool) bool {
 	return true
 }
 
+// holds reports whether path is a source or lies below one.
+func (p *plan) holds(path string) bool {
+	w := p.root
+	for _, name := range elements(path) {
+		if w.source {
+			return true
+		}
+		if w = w.children[name]; w == nil {
+			return false
+		}
+	}
+	return w.source
+}
+
 // elements returns the elements of path; none for the root.
 func elements(path string) []string {
 	if path == "" {

@@ -269,8 +269,11 @@ func (d *delivery) sameAs(e *varve.Entry, links uint64) string {
 	return g.first
 }
 
-// Open opens the content of a file that Entries yielded.
+// Open opens the content of a file that Entries yielded. fs.ErrPermission where none of the sources holds it.
 func (s *Source) Open(_ context.Context, e varve.Entry) (varve.File, error) {
+	if !s.plan.holds(e.Path) {
+		return nil, fmt.Errorf("open /%s: below no source: %w", e.Path, fs.ErrPermission)
+	}
 	path, name := s.plan.where(e.Path)
 	dir := s.held.At(path)
 	at, err := dir.Use()
