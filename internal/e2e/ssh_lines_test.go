@@ -61,9 +61,19 @@ func TestALineThatIsSilentForNinetySecondsIsReplaced(t *testing.T) {
 		t.Skip("takes minutes; set VARVE_TEST_EVERY=1")
 	}
 	t.Parallel()
-	l := badLine{faults: sshtest.Faults{StallAfter: 200 << 10, StallFor: 90 * time.Second}, count: 20, size: 20 << 10,
-		happened: func(c sshtest.Counts) bool { return c.Stalls > 0 }}
-	l.overcome(t, "tree")
+	server := sshtest.Start(t, sshtest.Options{})
+	near := newUser(t, server.Command())
+	far, line := near.through(server.Addr, sshtest.Faults{StallAfter: 300 << 10, StallFor: 90 * time.Second})
+	source, store := sshtest.Dir(t, -1), "far:"+server.Home+"/store"
+	fill(t, source, 1, 20, 20<<10)
+	near.good("init", store)
+	far.good("backup", "-s", store, "--series", "s", source)
+	near.good("verify", "-s", store)
+	near.good("restore", "-s", store, "latest:"+source, "-t", "out")
+	byRsync(t, source, near.within("out"))
+	if c := line.Counts(); c.Stalls == 0 {
+		t.Errorf("the line was never silent: %+v", c)
+	}
 }
 
 // overcome lets a store live at the other end of the line.

@@ -159,3 +159,23 @@ func TestAFullDiskIsToldAsFull(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestAServerThatSetsNothingTakesDirectoriesAndFilesAllTheSame(t *testing.T) {
+	for _, denied := range []string{"setstat,fsetstat,lsetstat", "fsetstat"} {
+		t.Run(denied, func(t *testing.T) {
+			dir := sshtest.Dir(t, -1)
+			root := open(t, dir, swift(sftpfs.Options{Dial: dial(t, sshtest.SFTPOptions{Args: []string{"-P", denied, "-u", "077"}})})).Root()
+			must(t, root.Mkdir("d", 0o777)) // the server takes some of that away
+			w, err := root.Create("f", 0o666)
+			must(t, err)
+			_, err = w.WriteAt([]byte("begin"), 0)
+			must(t, errors.Join(err, w.Truncate(9), w.Close()))
+			holds("f", "begin\x00\x00\x00\x00")(t, dir)
+			info, err := os.Stat(filepath.Join(dir, "f"))
+			must(t, err)
+			if kept := info.Mode() == 0o666; kept != (denied == "fsetstat") {
+				t.Errorf("mode %v", info.Mode())
+			}
+		})
+	}
+}
