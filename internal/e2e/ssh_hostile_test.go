@@ -77,7 +77,7 @@ func (p *prey) hears(lie string, args ...string) outcome {
 	if ctx.Err() != nil {
 		p.Errorf("%s: varve %s goes on and on", lie, strings.Join(args, " "))
 	}
-	if r.memory > mostMemory {
+	if r.memory > mostMemory && r.memory > ownPeak() { // what the child had before it became varve is this process's
 		p.Errorf("%s: varve %s took %d MiB", lie, strings.Join(args, " "), r.memory>>20)
 	}
 	return r
