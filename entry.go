@@ -20,6 +20,11 @@ const (
 	BlockDevice
 )
 
+// KindOf returns the kind that the type bits of a Unix mode stand for; 0 for none.
+func KindOf(mode uint32) Kind {
+	return [16]Kind{1: FIFO, 2: CharDevice, 4: Dir, 6: BlockDevice, 8: Regular, 10: Symlink, 12: Socket}[mode>>12&15]
+}
+
 // String returns the word for k that reports use.
 func (k Kind) String() string {
 	names := [...]string{"unknown", "file", "dir", "symlink", "fifo", "socket", "chardev", "blockdev"}

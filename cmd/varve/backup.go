@@ -134,6 +134,9 @@ func (b *backup) place(ctx context.Context, spec string) (*location.Place, error
 
 // look makes sure that there is a source.
 func (b *backup) look(ctx context.Context) error {
+	if b.origin == nil { // an rsync daemon cannot be asked beforehand
+		return nil
+	}
 	src, err := b.walk(ctx)
 	if err != nil {
 		return err

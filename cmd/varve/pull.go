@@ -33,28 +33,11 @@ func (b *backup) pull(ctx context.Context, spec string, specs []location.Spec) e
 	if err != nil {
 		return err
 	}
-	place, err := b.pullPlace(ctx, spec)
+	place, err := b.place(ctx, spec)
 	if err != nil {
 		return err
 	}
 	return errors.Join(b.pullInto(ctx, place, o), place.Close())
-}
-
-// pullPlace opens the store, which is made where that was asked for.
-func (b *backup) pullPlace(ctx context.Context, spec string) (*location.Place, error) {
-	o := b.app.options(b.app.secrets)
-	o.DayNames = b.dayNames
-	place, err := b.app.openPlace(ctx, spec, b.app.secrets, o)
-	if err == nil || !b.init || !errors.Is(err, varve.ErrNoStore) {
-		return place, err
-	}
-	if b.make == nil {
-		b.make = location.Init
-	}
-	if err := ofStore(spec, b.make(ctx, spec, o)); err != nil {
-		return nil, err
-	}
-	return location.Open(ctx, spec, o)
 }
 
 // pullInto makes the snapshot in place.

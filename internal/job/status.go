@@ -7,7 +7,6 @@ import (
 	"varve"
 	"varve/internal/config"
 	"varve/internal/history"
-	"varve/internal/replicate"
 )
 
 // Level says how a job is with a store.
@@ -197,18 +196,4 @@ func WorstLevel(lines []StatusLine) Level {
 		worst = max(worst, l.Level)
 	}
 	return worst
-}
-
-// Copies counts the stores among seen that have a snapshot, in any form.
-func Copies(seen Seen, s varve.Snapshot) int {
-	n := 0
-	for _, list := range seen {
-		for _, c := range list {
-			if replicate.Identity(c) == replicate.Identity(s) {
-				n++
-				break
-			}
-		}
-	}
-	return n
 }

@@ -51,13 +51,5 @@ func Into(ctx context.Context, spec string, opts Options, dry bool) (*Target, er
 // Far reports whether the target is on another machine.
 func (t *Target) Far() bool { return t.Spec.Scheme != Local }
 
-// Lacks returns what the other machine does not keep, in words; nothing where it is this one.
-func (t *Target) Lacks() []string {
-	if d := t.site.disk(); d != nil {
-		return d.Abilities().Lacks()
-	}
-	return nil
-}
-
 // Close ends the connection.
 func (t *Target) Close() error { return t.site.Close() }

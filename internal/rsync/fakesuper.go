@@ -179,7 +179,7 @@ func unfakeStat(e *varve.Entry, text string) error {
 	mode, err := strconv.ParseUint(fields[0], 8, 32)
 	major, minor, okDev := pair(fields[1], ",")
 	uid, gid, okIDs := pair(fields[2], ":")
-	kind := kindOf(uint32(mode))
+	kind := varve.KindOf(uint32(mode))
 	if err != nil || mode > 0o177777 || !okDev || !okIDs || kind == 0 {
 		return bad
 	}
@@ -219,25 +219,4 @@ func number32(text string) (uint32, bool) {
 	}
 	n, err := strconv.ParseUint(text, 10, 32)
 	return uint32(n), err == nil && strconv.FormatUint(n, 10) == text
-}
-
-// kindOf returns the kind that the type bits of a mode stand for; 0 for none. They are those of Linux.
-func kindOf(mode uint32) varve.Kind {
-	switch mode & 0o170000 {
-	case 0o100000:
-		return varve.Regular
-	case 0o040000:
-		return varve.Dir
-	case 0o120000:
-		return varve.Symlink
-	case 0o010000:
-		return varve.FIFO
-	case 0o140000:
-		return varve.Socket
-	case 0o020000:
-		return varve.CharDevice
-	case 0o060000:
-		return varve.BlockDevice
-	}
-	return 0
 }

@@ -43,23 +43,7 @@ func (a Attrs) Kind() varve.Kind {
 	if !a.Has(Mode) {
 		return 0
 	}
-	switch a.Mode & 0o170000 {
-	case 0o100000:
-		return varve.Regular
-	case 0o040000:
-		return varve.Dir
-	case 0o120000:
-		return varve.Symlink
-	case 0o010000:
-		return varve.FIFO
-	case 0o140000:
-		return varve.Socket
-	case 0o020000:
-		return varve.CharDevice
-	case 0o060000:
-		return varve.BlockDevice
-	}
-	return 0
+	return varve.KindOf(a.Mode)
 }
 
 func appendAttrs(b []byte, a Attrs) []byte {

@@ -19,7 +19,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"varve"
 	"varve/internal/disk"
 )
 
@@ -214,25 +213,4 @@ func (d *dir) wrap2(op, name string, to *dir, toName string, err error) error {
 		return nil
 	}
 	return &os.LinkError{Op: op, Old: d.at(name), New: to.at(toName), Err: mark(err)}
-}
-
-// kindOf returns the kind that the type bits of mode stand for.
-func kindOf(mode uint16) varve.Kind {
-	switch mode & unix.S_IFMT {
-	case unix.S_IFREG:
-		return varve.Regular
-	case unix.S_IFDIR:
-		return varve.Dir
-	case unix.S_IFLNK:
-		return varve.Symlink
-	case unix.S_IFIFO:
-		return varve.FIFO
-	case unix.S_IFSOCK:
-		return varve.Socket
-	case unix.S_IFCHR:
-		return varve.CharDevice
-	case unix.S_IFBLK:
-		return varve.BlockDevice
-	}
-	return 0
 }

@@ -59,7 +59,7 @@ func appendNames(names []disk.Name, block string) []disk.Name {
 		}
 		if name != "." && name != ".." {
 			ino := binary.NativeEndian.Uint64(raw)
-			names = append(names, disk.Name{Name: name, Kind: kindOf(uint16(raw[18]) << 12), Ino: ino})
+			names = append(names, disk.Name{Name: name, Kind: varve.KindOf(uint32(raw[18]) << 12), Ino: ino})
 		}
 		block, raw = block[size:], raw[size:]
 	}
@@ -107,7 +107,7 @@ func infoOf(name string, st *unix.Statx_t) disk.Info {
 	if name != "." {
 		e.Path = name
 	}
-	e.Kind = kindOf(st.Mode)
+	e.Kind = varve.KindOf(uint32(st.Mode))
 	e.Mode = uint32(st.Mode) & 0o7777
 	e.UID, e.GID = st.Uid, st.Gid
 	e.MTime = timeOf(st.Mtime)
