@@ -14,9 +14,6 @@ import (
 	"varve/internal/walk"
 )
 
-// ignoreFile is the name of the files with which owners of directories leave things out.
-const ignoreFile = ".varveignore"
-
 // excludeFlags say what is left out; backup and why have the same.
 type excludeFlags struct {
 	list       []exclusion // of --exclude and --exclude-from, in the order of the command line
@@ -45,13 +42,12 @@ func (x *excludeFlags) add(c *cobra.Command) {
 
 // request returns what is left out, with the patterns of files. It knows no sources.
 func (x *excludeFlags) request() (remote.SourceRequest, error) {
-	r := remote.SourceRequest{IgnoreFile: ignoreFile, OneFileSystem: x.oneFS, LargerThan: x.largerThan}
+	r := remote.SourceRequest{IgnoreFile: location.IgnoreFile, OneFileSystem: x.oneFS, LargerThan: x.largerThan}
 	for _, m := range x.ifPresent {
 		r.IfPresent = append(r.IfPresent, remote.Marker{Name: m.Name, Header: m.Header})
 	}
 	if x.caches {
-		tag := walk.CacheTag()
-		r.IfPresent = append(r.IfPresent, remote.Marker{Name: tag.Name, Header: tag.Header})
+		r.IfPresent = append(r.IfPresent, location.Caches())
 	}
 	for _, e := range x.list {
 		one := remote.Exclude{Text: e.text}

@@ -12,14 +12,10 @@ import (
 	"varve/internal/location"
 	"varve/internal/remote"
 	"varve/internal/ssh"
-	"varve/internal/walk"
 )
 
 // errAway says that none of the stores is there.
 var errAway = errors.New("no store is there")
-
-// ignoreFile is the name of the files with which owners of directories leave things out.
-const ignoreFile = ".varveignore"
 
 // Series returns the series of a job's snapshots and the host that they are of.
 func Series(j *config.Job, m Machine) (series, host string, err error) {
@@ -61,13 +57,12 @@ func (r *run) prepare(ctx context.Context) (err error) {
 
 // request returns what a job leaves out.
 func request(j *config.Job, m Machine) (remote.SourceRequest, error) {
-	q := remote.SourceRequest{IgnoreFile: ignoreFile, OneFileSystem: j.OneFileSystem, LargerThan: int64(j.ExcludeLargerThan)}
+	q := remote.SourceRequest{IgnoreFile: location.IgnoreFile, OneFileSystem: j.OneFileSystem, LargerThan: int64(j.ExcludeLargerThan)}
 	for _, text := range j.ExcludeIfPresent {
 		q.IfPresent = append(q.IfPresent, markerOf(text))
 	}
 	if j.ExcludeCaches {
-		tag := walk.CacheTag()
-		q.IfPresent = append(q.IfPresent, remote.Marker{Name: tag.Name, Header: tag.Header})
+		q.IfPresent = append(q.IfPresent, location.Caches())
 	}
 	for _, file := range j.ExcludeFrom {
 		text, err := m.ReadFile(file)

@@ -9,6 +9,15 @@ import (
 // CommandLine is the origin of patterns that stand on a command line.
 const CommandLine = "--exclude"
 
+// IgnoreFile is the name of the files with which owners of directories leave things out.
+const IgnoreFile = ".varveignore"
+
+// Caches returns what leaves out the content of directories that are marked as caches.
+func Caches() remote.Marker {
+	tag := walk.CacheTag()
+	return remote.Marker{Name: tag.Name, Header: tag.Header}
+}
+
 // WalkOptions returns how a walk of sources, relative to the root, leaves out what r says. An error says which pattern makes no sense.
 func WalkOptions(r remote.SourceRequest, sources []string) (walk.Options, error) {
 	var rules []*match.Rule
