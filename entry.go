@@ -112,9 +112,13 @@ func ComparePaths(a, b string) int {
 	if pa == pb {
 		return strings.Compare(a[len(pa):], b[len(pb):])
 	}
-	n := min(len(pa), len(pb))
-	for i := range n {
-		switch ca, cb := pa[i], pb[i]; {
+	return CompareDirs(pa, pb)
+}
+
+// CompareDirs orders directories as listings come to what they hold: element by element, each before those below it.
+func CompareDirs(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		switch ca, cb := a[i], b[i]; {
 		case ca == cb:
 		case ca == '/':
 			return -1
@@ -124,7 +128,7 @@ func ComparePaths(a, b string) int {
 			return int(ca) - int(cb)
 		}
 	}
-	return len(pa) - len(pb)
+	return len(a) - len(b)
 }
 
 // Time is a point in time as inodes hold it: seconds since 1970, negative before, and nanoseconds from 0 to 999,999,999.

@@ -67,8 +67,8 @@ func (p *Place) Ahead() int { return ahead(p.Spec.Scheme) }
 
 // Lacks returns what the other machine does not keep or do for the store, in words; nothing where it is this one.
 func (p *Place) Lacks() []string {
-	if d := p.site.disk(); d != nil {
-		return d.Abilities().Lacks()
+	if p.site.far != nil {
+		return p.site.far.Abilities().Lacks()
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ type Origin struct {
 }
 
 // farAhead is how many files of a source on another machine are opened ahead of their turn over SFTP.
-const farAhead = 64
+const farAhead = 256
 
 // ErrMachines says that sources are on several machines, or reached in several ways.
 var ErrMachines = errors.New("sources of one backup must be on one machine")
@@ -89,14 +89,12 @@ func (o *Origin) connect(ctx context.Context, r remote.SourceRequest, opts Optio
 		return err
 	}
 	whole := slices.Contains(o.Sources, "/") // with the kernel's own file systems
-	d, err := opts.Reach.sftp(ctx, o.Spec, "", sftpfs.Options{Mounts: whole || r.OneFileSystem, Still: true})
-	if err != nil {
+	if err := o.site.connect(ctx, opts.Reach, sftpfs.Options{Mounts: whole || r.OneFileSystem, Still: true}); err != nil {
 		return wrapPath("connect to", o.Spec.Target.String(), err)
 	}
-	o.site.under = append(o.site.under, d)
 	for i, at := range o.Sources {
 		if !path.IsAbs(at) {
-			o.Sources[i] = path.Join(d.Path(), at)
+			o.Sources[i] = path.Join(o.site.far.Path(), at)
 		}
 	}
 	return nil
@@ -139,7 +137,7 @@ func (o *Origin) Untold() []string {
 		return nil
 	}
 	untold := []string{"extended attributes and ACLs", "inode flags", "hard links", "device numbers", "fractions of seconds"}
-	if !o.site.disk().Abilities().Owners {
+	if !o.site.far.Abilities().Owners {
 		untold = append(untold, "names of owners")
 	}
 	return untold
@@ -163,7 +161,7 @@ func (o *Origin) Walk(ctx context.Context, w Wanted) (Files, error) {
 		return nil, err
 	}
 	if o.Spec.Scheme == SFTP {
-		d := o.site.disk()
+		d := o.site.far
 		options.Far, options.Owners = true, d.Owners
 		return newWalk(d.Top(), o.Sources, options)
 	}

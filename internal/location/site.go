@@ -2,7 +2,6 @@ package location
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 
@@ -26,6 +25,8 @@ type Reach struct {
 	Version string
 	// Warn, where set, is told what went wrong and was got over, by several goroutines.
 	Warn func(error)
+	// Dialled, where set, is called for each connection that is about to be made, by several goroutines.
+	Dialled func()
 }
 
 // site is the disk on which a place lies.
@@ -33,8 +34,8 @@ type site struct {
 	spec Spec
 	// open opens a directory by its path, whose symlinks are followed.
 	open func(path string) (disk.FS, error)
-	// under are the connections that what was opened needs.
-	under []*sftpfs.Disk
+	// far is what everything is opened through on an SFTP server; nil on this machine, and before something was opened.
+	far *sftpfs.Disk
 }
 
 // site returns the disk that s is on. durable says that a file is to be durable once it is closed, where nothing less would let a store
@@ -48,12 +49,10 @@ func (o Options) site(ctx context.Context, s Spec, durable bool) (*site, error) 
 		at.open = osfs.Open
 	case s.Scheme == SFTP:
 		at.open = func(path string) (disk.FS, error) {
-			d, err := o.Reach.sftp(ctx, s, path, sftpfs.Options{Durable: durable})
-			if err != nil {
+			if err := at.connect(ctx, o.Reach, sftpfs.Options{Durable: durable}); err != nil {
 				return nil, err
 			}
-			at.under = append(at.under, d)
-			return d.Root(), nil
+			return at.far.Dir(path)
 		}
 	case s.Scheme == SSH:
 		return nil, marked{fmt.Errorf("%s: files go to another machine over SFTP, as HOST:DIR or sftp://HOST/DIR", s), ErrScheme}
@@ -63,32 +62,33 @@ func (o Options) site(ctx context.Context, s Spec, durable bool) (*site, error) 
 	return at, nil
 }
 
-// sftp opens a directory on an SFTP server.
-func (r Reach) sftp(ctx context.Context, s Spec, path string, opts sftpfs.Options) (*sftpfs.Disk, error) {
+// connect connects to the SFTP server, unless it is connected.
+func (s *site) connect(ctx context.Context, r Reach, opts sftpfs.Options) (err error) {
+	if s.far != nil {
+		return nil
+	}
 	opts.Connections, opts.Warn = r.Connections, r.Warn
-	opts.Dial = func(ctx context.Context) (io.ReadWriteCloser, error) { return r.dial(ctx, s, ssh.Subsystem("sftp")) }
-	return sftpfs.Open(ctx, path, opts)
+	opts.Dial = func(ctx context.Context) (io.ReadWriteCloser, error) {
+		return r.dial(ctx, s.spec, ssh.Subsystem("sftp"))
+	}
+	s.far, err = sftpfs.Open(ctx, "", opts)
+	return err
 }
 
 // dial runs a service on the machine of s.
 func (r Reach) dial(ctx context.Context, s Spec, service ssh.Service) (*ssh.Conn, error) {
+	if r.Dialled != nil {
+		r.Dialled()
+	}
 	return ssh.Dial(ctx, s.Target, service, ssh.Options{Command: r.SSH, Interactive: r.Interactive})
 }
 
-// disk is the connection that the site's last directory was opened through; nil on this machine.
-func (s *site) disk() *sftpfs.Disk {
-	if len(s.under) == 0 {
+// Close ends the connection.
+func (s *site) Close() error {
+	if s.far == nil {
 		return nil
 	}
-	return s.under[len(s.under)-1]
-}
-
-// Close ends the connections.
-func (s *site) Close() error {
-	var errs []error
-	for _, d := range s.under {
-		errs = append(errs, d.Close())
-	}
-	s.under = nil
-	return errors.Join(errs...)
+	d := s.far
+	s.far = nil
+	return d.Close()
 }

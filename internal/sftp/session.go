@@ -12,7 +12,8 @@ import (
 
 // Options of a Session. The zero value is right for a server far away.
 type Options struct {
-	// InFlight is how many requests may be under way at once; 128 by default, which at 32 KiB each fill 1 Gbit/s over 20 ms.
+	// InFlight is how many requests may be under way at once; 512 by default, so that a few sessions bring thousands of small
+	// files a second over 20 ms.
 	InFlight int
 	// Bytes is how much content may be under way at once, sent or asked for; 8 MiB by default.
 	Bytes int64
@@ -30,7 +31,7 @@ type Options struct {
 
 func (o Options) filled() Options {
 	if o.InFlight <= 0 {
-		o.InFlight = 128
+		o.InFlight = 512
 	}
 	if o.Bytes <= 0 {
 		o.Bytes = 8 << 20
@@ -62,7 +63,7 @@ type Session struct {
 	lost    chan struct{} // closed when err is set
 	start   time.Time
 	heard   atomic.Int64 // when the last byte came, after start
-	buffers sync.Pool    // of *[]byte with room for roomy bytes
+	buffers sync.Pool    // of *[]byte with room for roomy() bytes
 
 	mu    sync.Mutex
 	err   error // why the session has ended

@@ -27,8 +27,12 @@ func (v *save) ending(dirs []*place.Dir) []ended {
 	return list
 }
 
-// finish gives directories the rest of their metadata.
+// finish gives directories the rest of their metadata: one after the other while others work on the rest, where a call does not take
+// long.
 func (v *save) finish(dirs []ended) error {
+	if v.store.opts.Far && len(dirs) > 1 {
+		return v.finishAll(dirs)
+	}
 	for _, d := range dirs {
 		if err := v.finishDir(d); err != nil {
 			return err
@@ -37,8 +41,10 @@ func (v *save) finish(dirs []ended) error {
 	return nil
 }
 
-// finishAll is finish for all that are left, several at once.
-func (v *save) finishAll(dirs []ended) error { return each(v.store.opts.Workers, dirs, v.finishDir) }
+// finishAll is finish, several at once.
+func (v *save) finishAll(dirs []ended) error {
+	return each(min(v.store.opts.Workers, len(dirs)), dirs, v.finishDir)
+}
 
 func (v *save) finishDir(d ended) error {
 	dir := v.partial.held.At(d.Path)

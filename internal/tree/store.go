@@ -62,7 +62,7 @@ type Options struct {
 // What suits disks that answer at once, and those where every call takes long.
 const (
 	nearWorkers = 3
-	farWorkers  = 64
+	farWorkers  = 256
 	// farGroup is how many entries of one directory are dealt with one after the other on a far disk.
 	farGroup = 8
 	// How many idle directories of a tree stay open; on a far disk they are nothing but paths.

@@ -1,8 +1,11 @@
 package walk
 
 import (
+	"container/heap"
 	"sync"
 	"sync/atomic"
+
+	"varve"
 )
 
 // task is a piece of work that the consumer will need; whoever claims it first does it.
@@ -26,18 +29,16 @@ func (t *task) do() bool {
 
 // crew works ahead of the consumer: on the task that the consumer will need soonest, and only while not too many entries wait to
 // be consumed. The consumer never waits for a task that nobody has begun: it does that one itself, so nothing can lock up.
+//
+// On a disk where a directory takes long to answer, many are read at once, and those far behind may be read before what is below the
+// first ones is known. So that they do not take up all the room then, what is needed before them may take up as much again.
 type crew struct {
-	mu      sync.Mutex
-	changed sync.Cond
-	stack   []batch // the soonest needed last
-	waiting int     // what is read and not consumed counts for, in entries
-	over    bool
-}
-
-// batch is tasks in the order in which they are needed. They are made when their turn comes, since there may be very many.
-type batch struct {
-	next, size int
-	at         func(i int) *task // nil where the i-th is not needed any more; crew.mu is held
+	mu       sync.Mutex
+	changed  sync.Cond
+	queue    queue
+	furthest string // of the directories that the crew has begun, the one that is needed last
+	waiting  int    // what is read and not consumed counts for, in entries
+	over     bool
 }
 
 func newCrew() *crew {
@@ -46,15 +47,33 @@ func newCrew() *crew {
 	return c
 }
 
-// push adds tasks that are needed, in their order, before all that are there. See batch for what at returns.
-func (c *crew) push(size int, at func(i int) *task) {
-	if size == 0 {
+// push adds tasks that are needed, in their order. See batch for what at returns.
+func (c *crew) push(b batch) {
+	if b.size == 0 {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.stack = append(c.stack, batch{size: size, at: at})
-	c.changed.Broadcast()
+	heap.Push(&c.queue, &b)
+	c.wake()
+}
+
+// wake wakes one worker where there is something to do. Each that begins something wakes the next one. c.mu is held.
+func (c *crew) wake() {
+	if c.ready() {
+		c.changed.Signal()
+	}
+}
+
+// ready reports whether somebody of the crew should begin the soonest needed task. c.mu is held.
+func (c *crew) ready() bool {
+	switch {
+	case len(c.queue) == 0 || c.waiting > 2*ahead:
+		return false
+	case c.waiting <= ahead:
+		return true
+	}
+	return varve.CompareDirs(c.queue[0].dir(), c.furthest) < 0
 }
 
 // listing returns what it takes to read n; the same until leave.
@@ -104,22 +123,27 @@ func (c *crew) next() *task {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for !c.over {
-		if len(c.stack) == 0 || c.waiting > ahead {
+		if !c.ready() {
 			c.changed.Wait()
 		} else if t := c.pop(); t != nil {
+			c.wake()
 			return t
 		}
 	}
 	return nil
 }
 
-// pop takes the task that is needed soonest off the stack; nil where it was one that is not needed any more.
+// pop takes the task that is needed soonest; nil where it was one that is not needed any more. c.mu is held.
 func (c *crew) pop() *task {
-	last := len(c.stack) - 1
-	b := &c.stack[last]
-	t := b.at(b.next)
-	if b.next++; b.next == b.size {
-		*b, c.stack = batch{}, c.stack[:last]
+	b := c.queue[0]
+	dir, t := b.dir(), b.at(b.next)
+	if b.next++; b.next < b.size {
+		heap.Fix(&c.queue, 0)
+	} else {
+		heap.Pop(&c.queue)
+	}
+	if t != nil && varve.CompareDirs(dir, c.furthest) > 0 {
+		c.furthest = dir
 	}
 	return t
 }
@@ -140,12 +164,9 @@ func (c *crew) produced(n int) {
 
 func (c *crew) consumed(n int) {
 	c.mu.Lock()
-	before := c.waiting
+	defer c.mu.Unlock()
 	c.waiting -= n
-	if before > ahead && c.waiting <= ahead {
-		c.changed.Broadcast()
-	}
-	c.mu.Unlock()
+	c.wake()
 }
 
 // dismiss ends all work once the tasks under way are done.

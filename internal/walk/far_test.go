@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -64,6 +65,43 @@ func TestAFarTreeIsWalkedInTheTimeOfAFewDirectories(t *testing.T) {
 			}
 		}
 		ok(t, far.Close()) // and near with it, which has the same root
+	})
+}
+
+func TestWhatIsNeededLateOnAFarDiskDoesNotKeepTheRestWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := memfs.New(memfs.Options{})
+		mkdir := func(path string) disk.FS {
+			at := d.Root()
+			for name := range strings.SplitSeq(path, "/") {
+				if err := at.Mkdir(name, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+					t.Fatal(err)
+				}
+				var err error
+				at, err = at.OpenDir(name)
+				ok(t, err)
+			}
+			return at
+		}
+		for i := range 500 { // deeper than the rest, so that it is known later, and needed before
+			mkdir(fmt.Sprintf("a/b/c/d/%03d", i))
+		}
+		for i := range 300 {
+			at := mkdir(fmt.Sprintf("z/%03d", i))
+			for j := range 100 {
+				ok(t, at.Symlink(fmt.Sprint(j), "x"))
+			}
+		}
+		line := farfs.Line{RoundTrip: 20 * time.Millisecond}
+		s := start(t, farfs.New(d.Root(), &line), []string{""}, walk.Options{Far: true})
+		begin := time.Now()
+		if n := len(collect(t, s)); n != 30_806 {
+			t.Errorf("%d entries", n)
+		}
+		// One after the other the small directories would take 30 s.
+		if took := time.Since(begin); took > 3*time.Second {
+			t.Errorf("the walk took %v", took)
+		}
 	})
 }
 

@@ -122,7 +122,11 @@ func (s *Source) list(n *listing, c *crew) {
 		n.chunks[0].task.do()
 		return
 	}
-	c.push(len(n.chunks), func(i int) *task { return n.chunks[i].task })
+	c.push(batch{
+		size: len(n.chunks),
+		path: func(int) string { return n.path },
+		at:   func(i int) *task { return n.chunks[i].task },
+	})
 }
 
 // lost returns why n cannot be read, given the error. One that was there and is not any more may have been renamed, so that nothing
@@ -200,6 +204,10 @@ func (s *Source) readChunk(n *listing, part *chunk, c *crew) {
 	c.produced(part.load)
 	if n.unread.Add(-1) == 0 { // the crew may begin with the directories below
 		below := n.below()
-		c.push(len(below), func(i int) *task { return c.begun(below[i], s) })
+		c.push(batch{
+			size: len(below),
+			path: func(i int) string { return below[i].path },
+			at:   func(i int) *task { return c.begun(below[i], s) },
+		})
 	}
 }

@@ -71,7 +71,7 @@ const (
 	// descriptors is how many idle directories stay open; fewer cost time, not correctness.
 	descriptors = 200
 	// These are for far disks. There an open directory is no descriptor, only memory.
-	farWorkers     = 64
+	farWorkers     = 256
 	farDescriptors = 1 << 12
 	farChunkSize   = 64
 	// ahead is how many entries may be read before they are asked for.

@@ -51,32 +51,49 @@ func Open(ctx context.Context, path string, o Options) (*Disk, error) {
 
 // find settles where path lies and what the server offers.
 func (d *Disk) find(path string) error {
+	real, a, err := d.resolve(path)
+	d.path, d.tellsOwners = real, a.Has(sftp.Owner)
+	return err
+}
+
+// resolve returns where the directory at path lies, as the server resolves it, and what it is.
+func (d *Disk) resolve(path string) (real string, a sftp.Attrs, err error) {
 	const op = "open directory"
 	if path == "" {
 		path = "."
 	}
-	real, err := ask(d, func(t turn) (string, error) {
-		d.offers = offered(t.m.Session)
+	real, err = ask(d, func(t turn) (string, error) {
+		if d.offers == nil {
+			d.offers = offered(t.m.Session)
+		}
 		return send(t, sftp.Realpath(path)).Wait(t.ctx)
 	})
 	switch {
 	case errors.Is(err, disk.ErrLost): // it says nothing about path
-		return err
+		return "", a, err
 	case err != nil:
-		return wrap(op, path, err)
+		return "", a, wrap(op, path, err)
 	}
 	if !strings.HasPrefix(real, "/") || strings.IndexByte(real, 0) >= 0 {
-		return wrap(op, path, fmt.Errorf("the server says that it lies at %q", real))
+		return "", a, wrap(op, path, fmt.Errorf("the server says that it lies at %q", real))
 	}
-	a, err := one(d, sftp.Stat(real))
+	a, err = one(d, sftp.Stat(real))
 	switch {
 	case err != nil:
-		return wrap(op, path, err)
+		return "", a, wrap(op, path, err)
 	case a.Kind() != varve.Dir:
-		return wrap(op, path, disk.ErrKind)
+		return "", a, wrap(op, path, disk.ErrKind)
 	}
-	d.path, d.tellsOwners = strings.TrimRight(real, "/"), a.Has(sftp.Owner)
-	return nil
+	return strings.TrimRight(real, "/"), a, nil
+}
+
+// Dir opens another directory on the same server, through the same sessions. Path and errors are as for Open.
+func (d *Disk) Dir(path string) (disk.FS, error) {
+	real, _, err := d.resolve(path)
+	if err != nil {
+		return nil, err
+	}
+	return &dir{disk: d, path: real}, nil
 }
 
 // Root returns the directory that was opened. It may be called several times; the results are closed independently.
