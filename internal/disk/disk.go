@@ -154,6 +154,9 @@ type Space struct {
 	Free int64
 	// Pseudo says that the file system is the kernel's own, such as proc or sysfs, and holds nothing to back up.
 	Pseudo bool
+	// Absent says that the directory only stands for a file system that cannot be read from here, as where a snapshot of the one
+	// around it is read.
+	Absent bool
 }
 
 // CheckName returns ErrName where name is not a single element.

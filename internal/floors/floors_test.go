@@ -75,6 +75,8 @@ var floorOf = map[string]int{
 	"internal/doctor": 5,
 	"internal/job":    5,
 
+	"internal/daemon": 6,
+
 	"cmd/varve": 7,
 }
 

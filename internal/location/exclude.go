@@ -1,6 +1,7 @@
 package location
 
 import (
+	"varve/internal/freeze"
 	"varve/internal/match"
 	"varve/internal/remote"
 	"varve/internal/walk"
@@ -36,7 +37,8 @@ func WalkOptions(r remote.SourceRequest, sources []string) (walk.Options, error)
 		}
 		rules = append(rules, read...)
 	}
-	o := walk.Options{Match: match.New(rules, sources), IgnoreFile: r.IgnoreFile, OneFileSystem: r.OneFileSystem, LargerThan: r.LargerThan}
+	o := walk.Options{Match: match.New(rules, sources), IgnoreFile: r.IgnoreFile, SkipName: freeze.DirName, OneFileSystem: r.OneFileSystem,
+		LargerThan: r.LargerThan}
 	for _, m := range r.IfPresent {
 		o.IfPresent = append(o.IfPresent, walk.Marker{Name: m.Name, Header: m.Header})
 	}

@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"varve"
 	"varve/internal/disk"
@@ -32,6 +33,8 @@ type Wanted struct {
 	Request remote.SourceRequest
 	// Skip are directories of this machine that are left out.
 	Skip []varve.Stamp
+	// Since says when a snapshot was taken of the disk of this machine that is read; zero for the disk as it is.
+	Since time.Time
 	// Owners returns the names of users and groups of this machine; see walk.Options.
 	Owners func(uid, gid uint32) (user, group string)
 	// Basis has content that need not cross where varve is at both ends; nil for none.
@@ -166,6 +169,9 @@ func (o *Origin) Walk(ctx context.Context, w Wanted) (Files, error) {
 		return newWalk(d.Top(), o.Sources, options)
 	}
 	options.Skip, options.Owners = w.Skip, w.Owners
+	if !w.Since.IsZero() {
+		options.Now = func() time.Time { return w.Since }
+	}
 	top, err := o.site.open("/")
 	if err != nil {
 		return nil, err

@@ -82,7 +82,8 @@ func isNew(ctx context.Context, client *remote.Client, kind Kind) error {
 
 // call opens the store that a varve on another machine serves. The roles of a forced command there overrule what is asked for.
 func (p *Place) call(ctx context.Context, opts Options) error {
-	client, err := opts.Reach.client(ctx, p.Spec, "--full", "--store", p.Spec.Path)
+	args := []string{"--full", "--store", p.Spec.Path}
+	client, err := opts.Reach.client(ctx, p.Spec, args...)
 	if err != nil {
 		return fmt.Errorf("open store %s: %w", p.Path, err)
 	}
@@ -90,7 +91,8 @@ func (p *Place) call(ctx context.Context, opts Options) error {
 	case info.Store:
 		p.Store = client.Store()
 	case info.Backend:
-		err = p.unlock(ctx, client.Backend(), opts)
+		again := func(ctx context.Context) (*remote.Client, error) { return opts.Reach.client(ctx, p.Spec, args...) }
+		err = p.unlock(ctx, client.LastingBackend(remote.Redial{Dial: again, Warn: opts.Reach.Warn}), opts)
 	default:
 		err = errors.Join(fmt.Errorf("the varve there serves no store: %w", varve.ErrNoStore), client.Close())
 	}

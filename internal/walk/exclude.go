@@ -68,6 +68,11 @@ func (s *Source) skipped(e *varve.Entry) bool {
 	})
 }
 
+// hidden reports whether e is a directory of the kind that is never walked, wherever it lies.
+func (s *Source) hidden(e *varve.Entry) bool {
+	return s.opts.SkipName != "" && e.Kind == varve.Dir && e.Name() == s.opts.SkipName
+}
+
 // marker returns the first marker among the sorted names of n and its place; nil where there is none.
 func (s *Source) marker(at disk.FS, n *listing, names []disk.Name) (int, *Marker) {
 	for i := range s.opts.IfPresent {

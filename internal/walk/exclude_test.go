@@ -219,3 +219,48 @@ func TestWhyNamesTheReason(t *testing.T) {
 		}
 	}
 }
+
+func TestDirectoriesOfANameAreNeverWalkedUnlessTheyAreSources(t *testing.T) {
+	d := memory(t, ".pictures/x/f", "a/.pictures/y", "b/.pictures", "c/.pictures/z/f", "a/f")
+	s := start(t, d.Root(), []string{"", "c/.pictures/z"}, walk.Options{SkipName: ".pictures"})
+	want(t, collect(t, s), "a/", "b/", "c/", "a/f", "b/.pictures", "c/.pictures/", "c/.pictures/z/", "c/.pictures/z/f")
+	v, err := s.Why("a/.pictures/y")
+	ok(t, err)
+	if !v.Excluded || v.Path != "a/.pictures" {
+		t.Errorf("%+v", v)
+	}
+}
+
+func TestAFileSystemThatIsNotThereIsLeftOutAndTold(t *testing.T) {
+	d := memory(t, "a/away/hidden", "a/away/in/f", "a/f")
+	s := start(t, hollow{FS: d.Root()}, []string{"", "a/away/in"}, walk.Options{})
+	want(t, collect(t, s), "a/", "a/away/", "a/f", "a/away/in/", "a/away/in/f")
+	if left := s.LeftOut(); !slices.Equal(left, []string{"a/away"}) {
+		t.Errorf("left out: %q", left)
+	}
+}
+
+// hollow is a disk on which directories named away stand for file systems that are not there.
+type hollow struct {
+	disk.FS
+	away bool
+}
+
+func (d hollow) OpenDir(name string) (disk.FS, error) {
+	below, err := d.FS.OpenDir(name)
+	return hollow{below, name == "away"}, err
+}
+
+func (d hollow) Lookup(name string) (disk.Info, error) {
+	info, err := d.FS.Lookup(name)
+	if name == "away" || name == "." && d.away {
+		info.Stamp.Dev = 1<<64 - 2
+	}
+	return info, err
+}
+
+func (d hollow) Space() (disk.Space, error) {
+	space, err := d.FS.Space()
+	space.Absent = d.away
+	return space, err
+}

@@ -42,7 +42,7 @@ func (s *Source) visit(n *listing, name disk.Name) (item, *node, ruling) {
 	}
 	switch {
 	case r.cause != byNothing:
-	case s.skipped(&it.entry):
+	case s.skipped(&it.entry), way == nil && s.hidden(&it.entry):
 		r.cause = bySkip
 	case way == nil && s.tooLarge(&it.entry):
 		r.cause = bySize
@@ -155,7 +155,8 @@ func (s *Source) enter(n *listing, way *waypoint, it item, real string) (item, *
 	return it, b, out
 }
 
-// foreign decides whether the file system that begins at at is left out: every one on demand, the kernel's own ones always.
+// foreign decides whether the file system that begins at at is left out: every one on demand, always the kernel's own ones and those that
+// are not there.
 func (s *Source) foreign(at *disk.HeldDir, path string) (cause, error) {
 	var space disk.Space
 	dir, err := at.Use()
@@ -166,7 +167,7 @@ func (s *Source) foreign(at *disk.HeldDir, path string) (cause, error) {
 	switch {
 	case err == nil && space.Pseudo:
 		return byKernel, nil
-	case !s.opts.OneFileSystem:
+	case !s.opts.OneFileSystem && !space.Absent:
 		return byNothing, err
 	}
 	s.mu.Lock()

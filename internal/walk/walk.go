@@ -51,10 +51,13 @@ type Options struct {
 	LargerThan int64
 	// Skip leaves out the directories with these devices and inodes, such as the store that is written to.
 	Skip []varve.Stamp
+	// SkipName leaves out the directories of this name, but for sources; empty for none.
+	SkipName string
 	// Owners returns the names of a user and a group, empty where unknown; nil where no names are wanted. It is called by one
 	// goroutine at a time.
 	Owners func(uid, gid uint32) (user, group string)
-	// Now tells the time; nil stands for time.Now. It serves to distrust what was modified just now.
+	// Now tells the time; nil stands for time.Now. It serves to distrust what was modified just now. Of a snapshot of a disk it tells
+	// when that was taken.
 	Now func() time.Time
 	// Workers is the number of goroutines that read; 0 for a number that suits the disk.
 	Workers int
@@ -121,7 +124,8 @@ func New(top disk.FS, sources []string, opts Options) (*Source, error) {
 // Close closes what the walk held open.
 func (s *Source) Close() error { return s.held.Close() }
 
-// LeftOut returns the paths of the file systems that OneFileSystem left out so far; the kernel's own ones do not count.
+// LeftOut returns the paths of the file systems that were left out so far, by OneFileSystem or because they are not there; the kernel's
+// own ones do not count.
 func (s *Source) LeftOut() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math"
 	"strconv"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -114,9 +115,15 @@ func (f *writer) Set(e *varve.Entry, aspect varve.Aspect) error {
 	return nil
 }
 
-// times returns the pair that utimensat(2) wants: access time left alone, modification time t.
+// times returns the pair that utimensat(2) wants: access time left alone, modification time t. On machines of 32 bits a time that the call
+// cannot be told is left alone, too; see checkTime.
 func times(t varve.Time) []unix.Timespec {
-	return []unix.Timespec{{Nsec: unix.UTIME_OMIT}, {Sec: t.Sec, Nsec: int64(t.Nsec)}}
+	omitted := unix.Timespec{Nsec: unix.UTIME_OMIT}
+	modified, err := unix.TimeToTimespec(time.Unix(t.Sec, int64(t.Nsec)))
+	if err != nil {
+		modified = omitted
+	}
+	return []unix.Timespec{omitted, modified}
 }
 
 // futimens is utimensat(2) on an open file.

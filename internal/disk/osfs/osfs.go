@@ -1,7 +1,7 @@
 //go:build linux
 
 // Package osfs is the operating system's file system as a disk.FS: every call is relative to a directory descriptor, and none
-// follows a symlink. It is the only package that makes system calls on files.
+// follows a symlink. It is the only package that makes system calls on files, but for the snapshots of btrfs in freeze.
 //
 // Linux 5.8 or newer is expected: from then on syncfs reports what could not be written. Calls that came later (fchmodat2,
 // listxattrat and its kin) are used where the kernel has them.
