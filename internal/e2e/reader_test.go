@@ -24,8 +24,8 @@ import (
 // vectors holds vaults; the program in the directory reader, which was written from the documents alone, reads them.
 const vectors = "../../testdata/vectors/vault-v1"
 
-// readVault runs the second reader and returns what it prints.
-func readVault(t *testing.T, args ...string) (string, error) {
+// readStore runs the second reader and returns what it prints.
+func readStore(t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	if _, err := exec.LookPath("node"); err != nil {
 		skip(t, "node is missing")
@@ -54,7 +54,7 @@ func TestASecondReaderReadsWhatVarveWrote(t *testing.T) {
 				if key != "" {
 					key = filepath.Join(vectors, name, key)
 				}
-				got, err := readVault(t, filepath.Join(vectors, name, "vault"), key, target)
+				got, err := readStore(t, filepath.Join(vectors, name, "vault"), key, target)
 				ok(t, err)
 				if got != string(want) {
 					t.Fatalf("the listing differs at byte %d", firstDifference(got, string(want)))
@@ -75,7 +75,7 @@ func firstDifference(a, b string) int {
 
 func TestASecondReaderOpensNothingWithALesserKey(t *testing.T) {
 	for _, key := range []string{"restore-1.key", "maintenance.key", "put-only.key"} {
-		out, err := readVault(t, filepath.Join(vectors, "sealed/vault"), filepath.Join(vectors, "sealed", key))
+		out, err := readStore(t, filepath.Join(vectors, "sealed/vault"), filepath.Join(vectors, "sealed", key))
 		if err == nil || out != "" {
 			t.Errorf("with %s it printed %d bytes: %v", key, len(out), err)
 		}
@@ -99,7 +99,7 @@ func TestASecondReaderSeesWhatWasAltered(t *testing.T) {
 				ok(t, os.Remove(path))
 				ok(t, os.WriteFile(filepath.Join(filepath.Dir(path), hex.EncodeToString(sum[:])), data, 0o600))
 			}
-			if _, err := readVault(t, dir); err == nil {
+			if _, err := readStore(t, dir); err == nil {
 				t.Error("nothing was noticed")
 			}
 		})

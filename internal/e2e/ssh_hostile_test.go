@@ -151,8 +151,15 @@ func TestAHostileServerAsAStoreHarmsNobody(t *testing.T) {
 				p.told(named(name), nil, "backup", "-s", store, "--series", "s", source)
 				p.told(named(name), nil, "restore", "-s", store, "latest:"+source, "-t", "out", "--no-cache")
 			}
-			for _, lie := range []string{"endless", "small", "packet", "garbage"} {
+			for _, lie := range []string{"endless", "small", "large", "packet", "garbage"} {
 				p.told(lie, nil, "restore", "-s", store, "latest:"+source, "-t", "out", "--no-cache")
+			}
+			if kind == "vault" { // a wrong answer is not asked for again
+				begin := time.Now()
+				p.told("large", []string{"damaged", "get config", "instead of"}, "snapshots", "-s", store, "--no-cache")
+				if took := time.Since(begin); took > 20*time.Second {
+					t.Errorf("a lie about sizes is believed for %s", took)
+				}
 			}
 			p.confined(before)
 			p.good("restore", "-s", store, "latest:"+source, "-t", "truth")

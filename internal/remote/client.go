@@ -42,6 +42,7 @@ func Dial(ctx context.Context, conn io.ReadWriteCloser, opts Options) (*Client, 
 	}
 	c := &Client{peer: newPeer(s, opts.Log)}
 	c.peer.ops[opNow] = operation{do: c.peer.now}
+	c.peer.ops[opJudge] = operation{do: c.peer.judge}
 	c.serving.Go(func() { c.peer.serve() })
 	if opts.Random == nil {
 		opts.Random = rand.Reader

@@ -20,21 +20,23 @@ package remote
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"varve"
+	"varve/internal/mux"
 )
 
 // Protocol versions that this package speaks.
 const (
 	oldestVersion = 1
-	newestVersion = 1
+	newestVersion = 2
 )
 
-// ErrProtocol says that the other side said something that makes no sense where it was said.
-var ErrProtocol = errors.New("the other side breaks the protocol")
+// ErrProtocol says that the other side said something that makes no sense where it was said. It matches mux.ErrBreach, too: asking
+// again is of no use.
+var ErrProtocol = fmt.Errorf("%w", mux.ErrBreach)
 
 // Role is what a client may do.
 type Role string

@@ -8,6 +8,9 @@ import (
 	"unicode/utf8"
 
 	"varve"
+	"varve/internal/backend/mem"
+	"varve/internal/mux"
+	"varve/internal/sshtest"
 	"varve/internal/storetest"
 )
 
@@ -49,5 +52,20 @@ func TestAFileThatIsSkippedNamesItsPathOnce(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), "/") || !errors.Is(err, fs.ErrPermission) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestALineThatIsCutInTheMiddleOfAnAnswerIsLostAndNoBreach(t *testing.T) {
+	far := mem.New(mem.Options{})
+	name, data := object(1, 500_000)
+	must(t, far.Put(t.Context(), name, data))
+	for _, after := range []int64{20_000, 65_000, 70_001, 140_003} {
+		x := newExchange(t, Service{Role: Full, Backend: far}, sshtest.Faults{CutAfter: after})
+		c, err := x.dial(t.Context())
+		must(t, err)
+		if _, err := c.Backend().Get(t.Context(), name, 0, -1); !errors.Is(err, mux.ErrLost) || errors.Is(err, ErrProtocol) {
+			t.Errorf("cut after %d bytes: %v", after, err)
+		}
+		must(t, c.Close())
 	}
 }

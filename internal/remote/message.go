@@ -166,9 +166,10 @@ func parseJSON(payload []byte, v any) error {
 	return nil
 }
 
-// cutShort makes the end of a stream in the wrong place the error that it is.
+// cutShort makes the end of a stream in the wrong place the error that it is. That of the whole connection, whose error may match io.EOF as
+// well, is another matter.
 func cutShort(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return protocolError("an answer that is cut short")
 	}
 	return err

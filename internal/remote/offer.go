@@ -27,6 +27,8 @@ type offer struct {
 	own *lookup
 	// now, where set, is the clock that goes with a push.
 	now func() time.Time
+	// voice, where set, asks who pushes what becomes of the snapshot.
+	voice *voice
 	// left tells at the end of the entries what is not among them.
 	left func() end
 

@@ -21,6 +21,7 @@ const (
 	opView      = "view"
 	opSave      = "save"
 	opNow       = "now"
+	opJudge     = "judge"
 	opForget    = "forget"
 	opVerify    = "verify"
 	opPut       = "put"
@@ -31,16 +32,17 @@ const (
 
 // request is a message of kind msgRequest. Which fields mean something depends on Op.
 type request struct {
-	Op     string             `json:"op"`
-	ID     uint32             `json:"id,omitempty"`   // what was opened: the number of the stream that did
-	File   uint32             `json:"file,omitempty"` // the number of the stream that a file is read through
-	Name   raw                `json:"name,omitempty"` // of an object, a prefix, or a directory
-	Off    int64              `json:"off,omitempty"`
-	Len    int64              `json:"len,omitempty"`
-	IDs    []varve.SnapshotID `json:"ids,omitempty"`
-	Source *sourceRequest     `json:"source,omitempty"`
-	Save   *saveRequest       `json:"save,omitempty"`
-	Verify *verifyRequest     `json:"verify,omitempty"`
+	Op         string             `json:"op"`
+	ID         uint32             `json:"id,omitempty"`   // what was opened: the number of the stream that did
+	File       uint32             `json:"file,omitempty"` // the number of the stream that a file is read through
+	Name       raw                `json:"name,omitempty"` // of an object, a prefix, or a directory
+	Off        int64              `json:"off,omitempty"`
+	Len        int64              `json:"len,omitempty"`
+	IDs        []varve.SnapshotID `json:"ids,omitempty"`
+	Source     *sourceRequest     `json:"source,omitempty"`
+	Save       *saveRequest       `json:"save,omitempty"`
+	Verify     *verifyRequest     `json:"verify,omitempty"`
+	Difference *difference        `json:"difference,omitempty"` // of the snapshot that is to be judged
 }
 
 // raw is a string of arbitrary bytes, which JSON would not give back; it crosses in base64.
@@ -144,11 +146,12 @@ type saveRequest struct {
 	Recheck bool            `json:"recheck,omitempty"`
 	Alone   bool            `json:"alone,omitempty"`
 	Clock   bool            `json:"clock,omitempty"` // the near side tells the time
+	Judge   bool            `json:"judge,omitempty"` // the near side judges
 }
 
 func wireOptions(o *varve.SaveOptions) (*saveRequest, error) {
 	w := &saveRequest{Series: raw(o.Series), Host: raw(o.Host), Sources: raws(o.Sources), Tags: raws(o.Tags), Pinned: o.Pinned,
-		Program: raw(o.Program), Recheck: o.Recheck, Alone: o.Alone, Clock: o.Now != nil}
+		Program: raw(o.Program), Recheck: o.Recheck, Alone: o.Alone, Clock: o.Now != nil, Judge: o.Judge != nil}
 	if o.Origin == nil {
 		return w, nil
 	}
@@ -183,6 +186,7 @@ type reply struct {
 	Snapshot json.RawMessage     `json:"snapshot,omitempty"` // a record
 	Report   *varve.VerifyReport `json:"report,omitempty"`
 	Time     *varve.Time         `json:"time,omitempty"`
+	State    varve.State         `json:"state,omitempty"`
 	Info     *Info               `json:"info,omitempty"`
 }
 

@@ -21,6 +21,9 @@ func (s *store) Save(ctx context.Context, src varve.Source, opts varve.SaveOptio
 }
 
 func (s *store) save(ctx context.Context, src varve.Source, opts *varve.SaveOptions) (snap varve.Snapshot, err error) {
+	if err := s.canJudge(opts); err != nil {
+		return snap, err
+	}
 	w, err := wireOptions(opts)
 	if err != nil {
 		return snap, err
@@ -28,7 +31,9 @@ func (s *store) save(ctx context.Context, src varve.Source, opts *varve.SaveOpti
 	if err := ctx.Err(); err != nil {
 		return snap, err
 	}
-	offered := &offer{src: within{src, ctx}, plain: s.client.info.Role != Full, listed: newPathSet(), now: opts.Now}
+	offered := &offer{src: within{src, ctx}, plain: s.client.info.Role != Full, listed: newPathSet(), now: opts.Now,
+		voice: newVoice(opts)}
+	defer offered.voice.end()
 	c, stop, err := s.p.announce(context.WithoutCancel(ctx), offered, &request{Op: opSave, Save: w})
 	if err != nil {
 		return snap, err
@@ -36,7 +41,7 @@ func (s *store) save(ctx context.Context, src varve.Source, opts *varve.SaveOpti
 	defer stop()
 	defer s.cancelWith(ctx, c)()
 	var answer reply
-	if err := c.report(&answer, opts.Progress); err != nil {
+	if err := c.report(&answer, offered.voice.progress); err != nil {
 		return snap, because(ctx, err, offered.fault())
 	}
 	if snap, err = manifest.DecodeRecord(answer.Snapshot); err != nil {

@@ -93,6 +93,9 @@ func (s *server) pull(ctx context.Context, c *call, r *request, opts varve.SaveO
 	if s.Role == Full && r.Save.Clock {
 		opts.Now = src.clock(ctx, s.Now)
 	}
+	if r.Save.Judge {
+		opts.Judge = src.judge(ctx)
+	}
 	opts.Ahead = s.ahead()
 	defer s.files.give(int64(opts.Ahead))
 	events := newReporter(c)

@@ -60,20 +60,26 @@ func (s *storage) put(ctx context.Context, name string, data []byte) error {
 
 // Get returns bytes of an object.
 func (s *storage) Get(ctx context.Context, name string, off, n int64) ([]byte, error) {
-	kind, _, err := backend.Parse(name)
-	if err == nil && off < 0 {
-		err = fs.ErrInvalid
-	}
-	var data []byte
-	if err == nil {
-		data, err = s.get(ctx, kind, &request{Op: opGet, Name: raw(name), Off: off, Len: n})
-	}
+	data, err := s.read(ctx, name, off, n)
 	if err != nil {
-		return nil, wrap("get", name, err)
+		return nil, err
 	}
 	return data, nil
 }
 
+// read is Get, which with an error returns what came until then.
+func (s *storage) read(ctx context.Context, name string, off, n int64) (data []byte, err error) {
+	kind, _, err := backend.Parse(name)
+	if err == nil && off < 0 {
+		err = fs.ErrInvalid
+	}
+	if err == nil {
+		data, err = s.get(ctx, kind, &request{Op: opGet, Name: raw(name), Off: off, Len: n})
+	}
+	return data, wrap("get", name, err)
+}
+
+// get is read without its checks.
 func (s *storage) get(ctx context.Context, kind backend.Kind, r *request) (data []byte, err error) {
 	c, stop, err := s.p.ask(ctx, r)
 	if err != nil {
@@ -85,13 +91,13 @@ func (s *storage) get(ctx context.Context, kind backend.Kind, r *request) (data 
 		got, part, err := c.receive()
 		switch {
 		case err != nil:
-			return nil, whatever(ctx, err)
+			return data, whatever(ctx, err)
 		case got == msgReply:
 			return data, nil
 		case got != msgData:
-			return nil, outOfTurn(got)
+			return data, outOfTurn(got)
 		case int64(len(data)+len(part)) > most:
-			return nil, protocolError("more than %d bytes of an object", most)
+			return data, protocolError("more than %d bytes of an object", most)
 		}
 		data = append(data, part...)
 	}

@@ -105,6 +105,12 @@ func jsonOf(t testing.TB, r *request) []byte {
 // evilServer is a villain that a client is connected to. It says that it is a server with everything.
 func evilServer(t testing.TB, v *villain) *Client {
 	t.Helper()
+	return evilServerOf(t, v, oldestVersion)
+}
+
+// evilServerOf is an evilServer that knows the protocol up to a version.
+func evilServerOf(t testing.TB, v *villain, newest uint16) *Client {
+	t.Helper()
 	near, far := pipes(t)
 	up := make(chan error, 1)
 	answer := v.request
@@ -116,7 +122,7 @@ func evilServer(t testing.TB, v *villain) *Client {
 		}
 	}
 	go func() {
-		s, err := mux.Server(context.Background(), far, mux.Options{Program: "villain"})
+		s, err := mux.Server(context.Background(), far, mux.Options{Program: "villain", Newest: newest})
 		if v.Session = s; err == nil {
 			v.serving.Go(v.serve)
 		}

@@ -3,16 +3,9 @@ package storetest
 import (
 	"context"
 	"fmt"
-	"testing"
 
 	"varve"
 )
-
-// Judged tests what the implementation behind fresh makes of varve.SaveOptions.Judge. Run does not ask for that, since a store on another
-// machine may not have it.
-func Judged(t *testing.T, fresh func(t *testing.T) Storage) {
-	run(t, fresh, judgePart)
-}
 
 var judgePart = []clause{
 	{"a first snapshot is judged with nothing before it", judgesTheFirst},
@@ -20,6 +13,7 @@ var judgePart = []clause{
 	{"what was moved is neither lost nor changed", judgesMoved},
 	{"a suspect snapshot is kept, listed and read like any other", suspectIsKept},
 	{"a suspect snapshot is nothing to compare with", suspectIsNoMeasure},
+	{"what a suspect snapshot has is not stored again", suspectIsBuiltOn},
 	{"an incomplete snapshot is not judged, and nothing to compare with", incompleteIsNotJudged},
 	{"series are judged apart", judgesSeriesApart},
 	{"a copy is not judged and keeps the state of its origin", copyIsNotJudged},
@@ -125,8 +119,16 @@ func suspectIsNoMeasure(r *rig) {
 		r.differs(tree, varve.Suspect, varve.Difference{Files: woodFiles - lost, Before: woodFiles, Lost: lost, Changed: int64(i) + 1})
 		r.reopen()
 	}
-	same(r.T, "what is stored of what a suspect snapshot has", r.save(tree, "s").Added, int64(0))
+	r.save(tree, "s")
 	r.differs(tree, varve.Complete, varve.Difference{Files: woodFiles - 6, Before: woodFiles - 6})
+}
+
+func suspectIsBuiltOn(r *rig) {
+	tree := wood()
+	r.differs(tree, varve.Suspect, varve.Difference{Files: woodFiles})
+	r.reopen()
+	snap := r.differs(tree, varve.Complete, varve.Difference{Files: woodFiles})
+	same(r.T, "what is stored of what a suspect snapshot has", snap.Added, int64(0))
 }
 
 func incompleteIsNotJudged(r *rig) {

@@ -25,12 +25,7 @@ type Storage interface {
 
 // Run tests the implementation behind fresh, which returns the place of an empty store whenever it is called.
 func Run(t *testing.T, fresh func(t *testing.T) Storage) {
-	run(t, fresh, savePart, troublePart, recordPart, forgetPart, sharePart)
-}
-
-// run checks the clauses of some parts.
-func run(t *testing.T, fresh func(t *testing.T) Storage, parts ...[]clause) {
-	for _, part := range parts {
+	for _, part := range [][]clause{savePart, troublePart, recordPart, forgetPart, sharePart, judgePart} {
 		for _, c := range part {
 			t.Run(c.name, func(t *testing.T) {
 				before := goleak.IgnoreCurrent()

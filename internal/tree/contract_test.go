@@ -59,17 +59,6 @@ func TestATreeStoreIsAStore(t *testing.T) {
 	})
 }
 
-func TestATreeStoreJudgesSnapshots(t *testing.T) {
-	for name, opts := range map[string]memfs.Options{"links": {}, "no links": {UID: 1000, GID: 1000, NoLinks: true}} {
-		t.Run(name, func(t *testing.T) {
-			storetest.Judged(t, func(t *testing.T) storetest.Storage { return inMemory(opts, tree.Options{}) })
-		})
-	}
-	t.Run("far away", func(t *testing.T) {
-		storetest.Judged(t, func(t *testing.T) storetest.Storage { return inMemory(memfs.Options{}, tree.Options{Far: true}) })
-	})
-}
-
 // inMemory is the place of a store in memory, used by the user that opts name.
 func inMemory(opts memfs.Options, use tree.Options) place {
 	d := memfs.New(opts)

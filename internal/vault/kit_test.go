@@ -44,7 +44,3 @@ func (unclosed) Close() error { return nil }
 func TestContractOfAStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Storage { return newGround(t) })
 }
-
-func TestAVaultJudgesSnapshots(t *testing.T) {
-	storetest.Judged(t, func(t *testing.T) storetest.Storage { return newGround(t) })
-}

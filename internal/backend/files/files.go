@@ -179,7 +179,7 @@ func (f *Files) create(dir disk.FS) (string, disk.Writer, error) {
 }
 
 // Get is varve.Backend's. disk.ErrKind where something other than a file has the object's name; varve.ErrDamaged where it is longer
-// than any object of its kind and asked for whole.
+// than any object of its kind and asked for whole, or ends before the end that the disk tells.
 func (f *Files) Get(ctx context.Context, name string, off, n int64) ([]byte, error) {
 	data, err := f.get(ctx, name, off, n)
 	return data, wrap("get", name, err)
@@ -227,8 +227,8 @@ func readAt(r io.ReaderAt, off, n int64) ([]byte, error) {
 	switch {
 	case int64(got) == n:
 		return data, nil
-	case err == nil || errors.Is(err, io.EOF):
-		return nil, io.ErrUnexpectedEOF
+	case err == nil || errors.Is(err, io.EOF): // nobody writes to an object, so the disk is wrong about it
+		return nil, fmt.Errorf("%w: %d bytes at %d instead of %d", varve.ErrDamaged, got, off, n)
 	}
 	return nil, err
 }

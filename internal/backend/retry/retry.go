@@ -3,6 +3,9 @@
 // Between attempts it waits longer and longer, by chance a little more or less, so that many clients do not come back at once. What
 // says something about the object or the storage is not tried again, see Temporary.
 //
+// A connection that was lost and is opened again below, see ErrCut, is no failure of an operation: that is made again at once, as often as
+// that happens.
+//
 // A second attempt meets what the first one may have done in spite of its error: a Put that finds its object there compares the bytes
 // before it calls that a success; a Delete that finds nothing is done; a List that starts again yields no object twice.
 //
@@ -25,6 +28,10 @@ import (
 	"varve/internal/disk"
 	"varve/internal/mux"
 )
+
+// ErrCut says that a connection was lost under an operation, and is opened again by the storage that says so, with pauses, until it gives
+// up with another error. What has become of the operation is not known.
+var ErrCut = errors.New("the connection was cut")
 
 // Options vary how often and when to try again. The zero value tries 10 times within about three minutes.
 type Options struct {
@@ -93,15 +100,19 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // Temporary reports whether an operation that failed with err may succeed later. It may not where err says something about the object
-// or the storage: that it is there or is not, that access is denied, damage, a full disk, a name or an argument that is none, a
-// connection that was given up, a backend that is closed; nor where the caller gave up.
+// or the storage: that it is there or is not, that access is denied, damage, a full disk, a name or an argument that is none, an
+// answer that makes no sense, a connection that was given up, a backend that is closed; nor where the caller gave up.
 func Temporary(err error) bool {
 	if err == nil {
 		return false
 	}
+	if errors.Is(err, ErrCut) {
+		return true
+	}
 	for _, final := range []error{
 		fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, fs.ErrInvalid, fs.ErrClosed, context.Canceled, errors.ErrUnsupported,
-		varve.ErrDamaged, backend.ErrName, disk.ErrLost, mux.ErrLost, mux.ErrClosed, disk.ErrNoSpace, disk.ErrKind, disk.ErrName, disk.ErrUnsupported,
+		varve.ErrDamaged, backend.ErrName, disk.ErrLost, disk.ErrNoSpace, disk.ErrKind, disk.ErrName, disk.ErrUnsupported,
+		mux.ErrLost, mux.ErrClosed, mux.ErrBreach,
 	} {
 		if errors.Is(err, final) {
 			return false
@@ -110,14 +121,14 @@ func Temporary(err error) bool {
 	return true
 }
 
-// again reports an attempt that failed and waits before the next one. It returns the error to end with, or nil to go on; one that
-// also matches the context's error where that ended meanwhile.
+// again reports an attempt that failed and waits before the next one; one that was cut off is neither reported nor waited for. It returns
+// the error to end with, or nil to go on; one that also matches the context's error where that ended meanwhile.
 func (r *Retry) again(ctx context.Context, op, name string, attempt int, err error) error {
-	if !Temporary(err) || attempt >= r.opts.Attempts {
+	if !Temporary(err) || attempt >= r.opts.Attempts && !errors.Is(err, ErrCut) {
 		return err
 	}
 	stop := ctx.Err()
-	if stop == nil {
+	if stop == nil && !errors.Is(err, ErrCut) {
 		wait := r.wait(attempt)
 		r.report(Event{Op: op, Name: name, Attempt: attempt, Err: err, Wait: wait})
 		stop = r.opts.Sleep(ctx, wait)
@@ -152,12 +163,16 @@ func (r *Retry) report(e Event) {
 
 // try makes an operation until it ends; final says that an error of an attempt is the last word.
 func (r *Retry) try(ctx context.Context, op, name string, attempt func(n int) (final bool, err error)) error {
+	cuts := 0
 	for n := 1; ; n++ {
 		final, err := attempt(n)
 		if err == nil || final {
 			return err
 		}
-		if err := r.again(ctx, op, name, n, err); err != nil {
+		if errors.Is(err, ErrCut) {
+			cuts++
+		}
+		if err := r.again(ctx, op, name, n-cuts, err); err != nil {
 			return err
 		}
 	}
@@ -218,8 +233,11 @@ func (r *Retry) List(ctx context.Context, prefix string) iter.Seq2[varve.Object,
 			if err == nil {
 				return
 			}
-			if len(l.seen) > before {
+			switch {
+			case len(l.seen) > before:
 				n = 1
+			case errors.Is(err, ErrCut):
+				n--
 			}
 			if err := r.again(ctx, "list", prefix, n, err); err != nil {
 				yield(varve.Object{}, err)

@@ -18,6 +18,7 @@ import (
 	"varve/internal/backend/mem"
 	"varve/internal/backend/retry"
 	"varve/internal/disk"
+	"varve/internal/mux"
 )
 
 // clock counts how long was waited.
@@ -241,7 +242,7 @@ func TestABrokenOffListingIsNotStartedAgain(t *testing.T) {
 func TestWhatDoesNotPassIsNotTriedAgain(t *testing.T) {
 	for _, final := range []error{
 		fs.ErrNotExist, fs.ErrPermission, fs.ErrInvalid, fs.ErrClosed, context.Canceled, varve.ErrDamaged, backend.ErrName, disk.ErrNoSpace, disk.ErrKind,
-		disk.ErrUnsupported, errors.ErrUnsupported, faulty.ErrKilled, syscall.EACCES, fmt.Errorf("put: %w", disk.ErrNoSpace),
+		disk.ErrUnsupported, mux.ErrBreach, errors.ErrUnsupported, faulty.ErrKilled, syscall.EACCES, fmt.Errorf("put: %w", disk.ErrNoSpace),
 	} {
 		inj := &faulty.Injector{At: 1, Fault: faulty.Fault{Err: final}, Sticky: true}
 		b, c := tired(faulty.New(mem.New(mem.Options{}), inj))
@@ -315,4 +316,59 @@ func TestAnEndedContextEndsTheWaiting(t *testing.T) {
 			t.Errorf("by default it is tried for %v", d)
 		}
 	})
+}
+
+func TestWhatWasCutOffIsMadeAgainAtOnceAndAsOftenAsItTakes(t *testing.T) {
+	for _, effect := range []faulty.Effect{faulty.Nothing, faulty.Whole} {
+		m := holding(t)
+		cuts := 0
+		inj := &faulty.Injector{At: 1, Sticky: true, Fault: faulty.Fault{Err: fmt.Errorf("%w: %w", retry.ErrCut, mux.ErrLost), Effect: effect},
+			Filter: func(faulty.Op) bool {
+				cuts++
+				return cuts%50 != 0
+			}}
+		var events []retry.Event
+		c := &clock{}
+		b := retry.New(faulty.New(m, inj), retry.Options{Attempts: 1, Sleep: c.sleep, Report: func(e retry.Event) { events = append(events, e) }})
+		another := []byte("another")
+		if err := b.Put(t.Context(), backend.NameOf(backend.Data, another), another); err != nil {
+			t.Errorf("put: %v", err)
+		}
+		if got, err := b.Get(t.Context(), name(), 0, -1); err != nil || string(got) != string(data) {
+			t.Errorf("get: %q, %v", got, err)
+		}
+		if list, err := backend.Objects(t.Context(), b, backend.Data); err != nil || len(list) != 3 {
+			t.Errorf("list: %v, %v", list, err)
+		}
+		if err := b.Delete(t.Context(), name()); err != nil {
+			t.Errorf("delete: %v", err)
+		}
+		if len(c.waits) > 0 || len(events) > 0 {
+			t.Errorf("waited %v, told %v", c.waits, events)
+		}
+	}
+}
+
+func TestWhatIsCutOffEndsWithItsContextAndWithTheLastWord(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	calls := 0
+	inj := &faulty.Injector{At: 1, Sticky: true, Fault: faulty.Fault{Err: retry.ErrCut}, Filter: func(faulty.Op) bool {
+		if calls++; calls == 20 {
+			cancel()
+		}
+		return true
+	}}
+	b, _ := tired(faulty.New(holding(t), inj))
+	if _, err := b.Get(ctx, name(), 0, 1); !errors.Is(err, context.Canceled) || calls != 20 {
+		t.Errorf("after %d attempts: %v", calls, err)
+	}
+	inj = &faulty.Injector{At: 1, Fault: faulty.Fault{Err: retry.ErrCut}}
+	last := &faulty.Injector{At: 2, Sticky: true, Fault: faulty.Fault{Err: disk.ErrLost}}
+	b, c := tired(faulty.New(faulty.New(holding(t), last), inj))
+	if _, err := b.Get(t.Context(), name(), 0, 1); err != nil {
+		t.Error(err)
+	}
+	if _, err := b.Get(t.Context(), name(), 0, 1); !errors.Is(err, disk.ErrLost) || len(c.waits) > 0 {
+		t.Errorf("waited %v: %v", c.waits, err)
+	}
 }

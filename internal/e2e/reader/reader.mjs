@@ -1,17 +1,19 @@
-// A second reader of varve's vaults, written from docs/format/vault.md and tree.md alone. It checks all that a vault holds and prints
+// A second reader of varve's stores, written from docs/format/vault.md and tree.md alone. It checks all that a store holds and prints
 // its snapshots, a JSON object on each line: the snapshot, then its entries. Use, in this directory:
 //
 //	npm ci --ignore-scripts
-//	node reader.mjs VAULT [KEYFILE [DIRECTORY]]
+//	node reader.mjs STORE [KEYFILE [DIRECTORY]]
+//
+// KEYFILE is that of a sealed vault, else empty.
 //
 // DIRECTORY, which must not exist, gets the snapshots, each under its ID, but for what Node cannot make or set: devices, FIFOs, sockets,
 // extended attributes, flags, and parts of a millisecond.
 
 import * as fs from 'node:fs';
 import { must } from './bytes.mjs';
-import { digester } from './crypto.mjs';
 import { parseKey } from './keys.mjs';
-import { entries, parentOf } from './manifest.mjs';
+import { parentOf } from './manifest.mjs';
+import { isTree, Tree } from './tree.mjs';
 import { Vault } from './vault.mjs';
 
 // text makes bytes printable: what is not is %XX.
@@ -27,28 +29,9 @@ function line(e) {
     size: e.size && String(e.size), digest: e.digest?.toString('hex'), target: text(e.target), device: e.device?.join(':'),
     xattrs: e.xattrs && Object.fromEntries(e.xattrs.map(([name, value]) => [text(name), value.toString('base64')])), flags: e.flags,
     same_as: text(e.sameAs), holes: e.holes.length && e.holes.map((h) => `${h.start}+${h.length}`), marks: e.marks, unkept: e.unkept,
+    loan: e.loan && `${e.loan.id}:${text(e.loan.path)}`,
   };
   return JSON.stringify(Object.fromEntries(Object.entries(fields).filter(([, value]) => value)));
-}
-
-// stream yields the content stream of a file in pieces, and checks it as a whole at the end.
-function* stream(vault, domain, e) {
-  const get = (kind, digest) => vault.chunk(domain, kind, vault.idOf(domain, kind, digest));
-  let digests = e.chunks?.digests ?? (e.digest ? [e.digest] : []);
-  for (let depth = e.chunks?.depth ?? 0; depth > 0; depth--) {
-    const lists = digests.map((digest) => get(1, digest));
-    must(lists.every((list) => list.length > 0 && list.length % 32 === 0 && list.length <= 1024 * 32), 'a list has a wrong length');
-    digests = lists.flatMap((list) => Array.from({ length: list.length / 32 }, (_, i) => list.subarray(32 * i, 32 * i + 32)));
-  }
-  const whole = digester();
-  let length = e.holes.reduce((sum, hole) => sum + hole.length, 0n);
-  for (const digest of digests) {
-    const piece = get(0, digest);
-    whole.update(piece);
-    length += BigInt(piece.length);
-    yield piece;
-  }
-  must(length === e.size && (!e.digest || e.digest.equals(whole.digest())), `${text(e.path)}: its content is another`);
 }
 
 // write puts the pieces of a content stream where there are no holes.
@@ -87,18 +70,17 @@ function restore(at, e, pieces) {
 }
 
 // read prints a snapshot, and restores it where there is a target.
-function read(vault, { snapshot, domain, root }, target) {
-  const { id, series, seq, time, state, files, dirs, bytes } = snapshot;
-  console.log(JSON.stringify({ snapshot: id, series, seq, time, state, domain, files, dirs, bytes }));
-  const at = (path) => Buffer.concat([Buffer.from(`${target}/${id}/`), Buffer.from(path, 'latin1')]);
+function read(store, record, target) {
+  const heading = store.heading(record);
+  console.log(JSON.stringify(heading));
+  const at = (path) => Buffer.concat([Buffer.from(`${target}/${heading.snapshot}/`), Buffer.from(path, 'latin1')]);
   const seen = new Map();
-  const top = { ...root, id: Buffer.from(root.id, 'hex'), entries: BigInt(root.entries), bytes: BigInt(root.bytes), path: '' };
-  for (const e of entries((page) => vault.chunk(domain, 2, page), top)) {
+  for (const e of store.entries(record)) {
     console.log(line(e));
     must(e.path === '' || seen.get(parentOf(e.path))?.kind === 'dir', `${text(e.path)}: it is in no directory`);
     must(!e.sameAs || seen.get(e.sameAs)?.kind === e.kind, `${text(e.path)}: it is a hard link to nothing`);
     seen.set(e.path, e);
-    const pieces = e.kind === 'file' && !e.sameAs ? stream(vault, domain, e) : [];
+    const pieces = e.kind === 'file' && !e.sameAs ? store.stream(record, e) : [];
     if (target) restore(at, e, pieces);
     else for (const piece of pieces) void piece;
   }
@@ -107,11 +89,11 @@ function read(vault, { snapshot, domain, root }, target) {
 
 try {
   const [dir, keyFile, target] = process.argv.slice(2);
-  must(dir, 'use: node reader.mjs VAULT [KEYFILE [DIRECTORY]]');
-  const vault = new Vault(dir, keyFile && parseKey(fs.readFileSync(keyFile, 'utf8')));
+  must(dir, 'use: node reader.mjs STORE [KEYFILE [DIRECTORY]]');
+  const store = isTree(dir) ? new Tree(dir) : new Vault(dir, keyFile && parseKey(fs.readFileSync(keyFile, 'utf8')));
   if (target) fs.mkdirSync(target, 0o700);
   const place = ({ snapshot }) => `${snapshot.series}\0${String(snapshot.seq).padStart(20, '0')}`;
-  for (const record of vault.records.sort((a, b) => (place(a) < place(b) ? -1 : 1))) read(vault, record, target);
+  for (const record of store.records.sort((a, b) => (place(a) < place(b) ? -1 : 1))) read(store, record, target);
 } catch (err) {
   console.error(`reader: ${err.message}`);
   process.exitCode = 1;

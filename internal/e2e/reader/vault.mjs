@@ -1,10 +1,11 @@
-// Sections 2, 5, 6, 7 and 10 of vault.md: objects, tables of packs, blobs, chunks, and valid records. Index objects are never read.
+// Sections 2, 5, 6, 7, 9 and 10 of vault.md: objects, tables of packs, blobs, chunks, and valid records. Index objects are never read.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Cursor, UnknownVersion, known, must } from './bytes.mjs';
-import { chunkID, digestOf, open, plain, sha256, signed, u32 } from './crypto.mjs';
+import { chunkID, digestOf, digester, open, plain, sha256, signed, u32 } from './crypto.mjs';
 import { Keyring } from './keys.mjs';
+import { entries } from './manifest.mjs';
 
 const MiB = 1 << 20;
 const hex = (bytes) => bytes.toString('hex');
@@ -161,5 +162,34 @@ export class Vault {
     }
     const valid = of('s').filter((o) => isSealed(o) && !tombs.has(o.name) && stays(o));
     return [...new Map(valid.map((o) => [o.body.snapshot.id, o.body])).values()];
+  }
+
+  heading({ snapshot: { id, series, seq, time, state, files, dirs, bytes }, domain }) {
+    return { snapshot: id, series, seq, time, state, domain, files, dirs, bytes };
+  }
+
+  entries({ domain, root }) {
+    const top = { ...root, id: Buffer.from(root.id, 'hex'), entries: BigInt(root.entries), bytes: BigInt(root.bytes), path: '' };
+    return entries((page) => this.chunk(domain, 2, page), top);
+  }
+
+  // stream yields the content stream of a file in pieces, and checks it as a whole at the end.
+  *stream({ domain }, e) {
+    const get = (kind, digest) => this.chunk(domain, kind, this.idOf(domain, kind, digest));
+    let digests = e.chunks?.digests ?? (e.digest ? [e.digest] : []);
+    for (let depth = e.chunks?.depth ?? 0; depth > 0; depth--) {
+      const lists = digests.map((digest) => get(1, digest));
+      must(lists.every((list) => list.length > 0 && list.length % 32 === 0 && list.length <= 1024 * 32), 'a list has a wrong length');
+      digests = lists.flatMap((list) => Array.from({ length: list.length / 32 }, (_, i) => list.subarray(32 * i, 32 * i + 32)));
+    }
+    const whole = digester();
+    let length = e.holes.reduce((sum, hole) => sum + hole.length, 0n);
+    for (const digest of digests) {
+      const piece = get(0, digest);
+      whole.update(piece);
+      length += BigInt(piece.length);
+      yield piece;
+    }
+    must(length === e.size && (!e.digest || e.digest.equals(whole.digest())), `${e.path}: its content is another`);
   }
 }

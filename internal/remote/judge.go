@@ -1,0 +1,106 @@
+package remote
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"varve"
+	"varve/internal/compare"
+)
+
+// judgeVersion is the first version of the protocol in which a push may be judged.
+const judgeVersion = 2
+
+// difference is a varve.Difference on the wire.
+type difference struct {
+	Files   int64 `json:"files"`
+	Before  int64 `json:"before"`
+	Lost    int64 `json:"lost"`
+	Changed int64 `json:"changed"`
+}
+
+// voice lets the far store's questions and reports reach the caller of a push one at a time, and none of them after the push.
+type voice struct {
+	mu    sync.Mutex
+	over  bool
+	state func(varve.Difference) varve.State
+	tell  func(varve.Event)
+}
+
+func newVoice(o *varve.SaveOptions) *voice { return &voice{state: o.Judge, tell: o.Progress} }
+
+// judge asks the caller what becomes of the snapshot.
+func (v *voice) judge(d varve.Difference) (varve.State, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.over || v.state == nil {
+		return "", protocolError("nobody judges")
+	}
+	return compare.Judge(v.state, d)
+}
+
+// progress tells the caller what happens.
+func (v *voice) progress(e varve.Event) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.tell != nil {
+		v.tell(e)
+	}
+}
+
+// end waits until nobody is asked any more.
+func (v *voice) end() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.over = true
+}
+
+// canJudge returns an error where the far side would not ask what becomes of a snapshot that is to be judged: one that lost most of its
+// files would then count as good.
+func (s *store) canJudge(o *varve.SaveOptions) error {
+	if o.Judge == nil || o.Origin != nil || s.p.session.Version() >= judgeVersion {
+		return nil
+	}
+	return fmt.Errorf("upgrade varve on the other side: it is %s, which cannot call a snapshot suspect", s.p.session.Peer())
+}
+
+// judge answers the far store, which asks what becomes of a push.
+func (p *peer) judge(_ context.Context, c *call, r *request) error {
+	o, err := p.offered(r.ID)
+	if err != nil {
+		return err
+	}
+	d := r.Difference
+	if o.voice == nil || d == nil || min(d.Files, d.Before, d.Lost, d.Changed) < 0 {
+		return protocolError("a difference that says nothing")
+	}
+	state, err := o.voice.judge(varve.Difference(*d))
+	if err != nil {
+		o.broke(err)
+		return err
+	}
+	return c.sendJSON(msgReply, &reply{State: state})
+}
+
+// judge returns a function that asks the other side what becomes of a snapshot. Where there is no answer the push has failed: what the
+// function returns then is no state, so that no snapshot comes about.
+func (s *pull) judge(ctx context.Context) func(varve.Difference) varve.State {
+	return func(d varve.Difference) varve.State {
+		w := difference(d)
+		r, err := s.p.do(ctx, &request{Op: opJudge, ID: s.id, Difference: &w})
+		if err == nil && !s.verdict(r.State) {
+			err = protocolError("a verdict that is %.40q", string(r.State))
+		}
+		if err != nil {
+			s.lost(err)
+			return ""
+		}
+		return r.State
+	}
+}
+
+// verdict reports whether the other side may say that a snapshot, which is complete as far as this side knows, is in a state.
+func (s *pull) verdict(state varve.State) bool {
+	return state == varve.Complete || state == varve.Suspect || state == varve.Incomplete && !s.humble
+}
