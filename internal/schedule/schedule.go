@@ -49,6 +49,17 @@ type rule interface {
 // Never reports whether the job runs by hand only.
 func (s Schedule) Never() bool { return len(s.rules) == 0 }
 
+// Every returns the shortest span that rules count from the last run, as "every 6h" does; 0 where all rules are of the clock.
+func (s Schedule) Every() time.Duration {
+	var shortest time.Duration
+	for _, r := range s.rules {
+		if e, ok := r.(every); ok && (shortest == 0 || e.span < shortest) {
+			shortest = e.span
+		}
+	}
+	return shortest
+}
+
 // Next returns the first time after a given one at which the job is to run, in the same location; the zero time where that is never.
 func (s Schedule) Next(after time.Time) time.Time {
 	var first time.Time

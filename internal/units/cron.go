@@ -2,11 +2,7 @@ package units
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"strings"
 )
 
@@ -18,6 +14,8 @@ type CronJob struct {
 	Fields []string
 	// Words are the command: an absolute path of a program, and its arguments.
 	Words []string
+	// Env are variables of the command, as NAME=VALUE.
+	Env []string
 	// As is the user in a crontab of the system, such as /etc/crontab, which has that field; empty in a crontab of a user.
 	As string
 }
@@ -39,15 +37,19 @@ func (c *CronJob) lines() ([]string, error) {
 	if len(c.Words) == 0 || !strings.HasPrefix(c.Words[0], "/") {
 		return nil, fmt.Errorf("job %s: want the absolute path of a program", c.Job)
 	}
-	words := make([]string, len(c.Words))
-	for i, w := range c.Words {
-		if control(w) {
-			return nil, fmt.Errorf("job %s: %q has control characters, which a crontab cannot have", c.Job, w)
-		}
-		words[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+	env, err := c.env()
+	if err != nil {
+		return nil, err
 	}
-	run := `PATH="$PATH:` + more + `" nice -n 10 ` + strings.Join(words, " ")
+	words, err := c.quoted(c.Words)
+	if err != nil {
+		return nil, err
+	}
+	run := `PATH="$PATH:` + more + `" ` + env + "nice -n 10 " + strings.Join(words, " ")
 	run = strings.ReplaceAll(run, "%", `\%`)
+	if len(run) > maxCommand {
+		return nil, fmt.Errorf("job %s: its command has %d characters, and cron takes %d: use shorter paths", c.Job, len(run), maxCommand)
+	}
 	if c.As != "" {
 		if control(c.As) || strings.ContainsAny(c.As, " %") {
 			return nil, fmt.Errorf("job %s: %q is no user", c.Job, c.As)
@@ -62,6 +64,42 @@ func (c *CronJob) lines() ([]string, error) {
 		lines = append(lines, at+" "+run)
 	}
 	return lines, nil
+}
+
+// maxCommand is how long a command may be, in bytes; Debian's cron cuts what is longer.
+const maxCommand = 990
+
+// env returns the variables of the command as a shell has them, each with a space after it.
+func (c *CronJob) env() (string, error) {
+	var b strings.Builder
+	for _, assignment := range c.Env {
+		name, value, found := strings.Cut(assignment, "=")
+		if !found || name == "" || strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_") != "" {
+			return "", fmt.Errorf("job %s: %q is no variable", c.Job, assignment)
+		}
+		words, err := c.quoted([]string{value})
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(name + "=" + words[0] + " ")
+	}
+	return b.String(), nil
+}
+
+// quoted returns words as a shell has them.
+func (c *CronJob) quoted(words []string) ([]string, error) {
+	all := make([]string, len(words))
+	for i, w := range words {
+		if control(w) {
+			return nil, fmt.Errorf("job %s: %q has control characters, which a crontab cannot have", c.Job, w)
+		}
+		if plain(w) {
+			all[i] = w
+			continue
+		}
+		all[i] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+	}
+	return all, nil
 }
 
 // Edit returns a crontab with the lines of jobs in the place of our earlier ones, or at its end; without jobs there are none of ours. All
@@ -136,62 +174,3 @@ func around(text []byte) (before, after []byte, err error) {
 
 // errMarks says that nobody can tell which lines are ours.
 var errMarks = fmt.Errorf("the lines %q and %q of the crontab are not one pair: mend it by hand", begin, end)
-
-// EditFile is Edit of a crontab in a file, which others find as it was or as it is to be. It reports whether anything changed. A file that
-// is missing is empty, and one that becomes empty is removed.
-func EditFile(path string, jobs []CronJob) (bool, error) {
-	old, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return false, err
-	}
-	text, err := Edit(old, jobs)
-	switch {
-	case err != nil:
-		return false, fmt.Errorf("%s: %w", path, err)
-	case bytes.Equal(text, old):
-		return false, nil
-	case len(text) == 0:
-		return true, os.Remove(path)
-	}
-	return true, replace(path, text)
-}
-
-// EditUser is Edit of the crontab of the user, through the program crontab.
-func EditUser(ctx context.Context, jobs []CronJob) (bool, error) {
-	old, err := UserCrontab(ctx)
-	if err != nil {
-		return false, err
-	}
-	text, err := Edit(old, jobs)
-	if err != nil || bytes.Equal(text, old) {
-		return false, err
-	}
-	cmd := crontab(ctx, "-")
-	cmd.Stdin = bytes.NewReader(text)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return false, fmt.Errorf("install crontab: %w: %q", err, bytes.TrimSpace(out))
-	}
-	return true, nil
-}
-
-// UserCrontab returns the crontab of the user; nothing where there is none.
-func UserCrontab(ctx context.Context) ([]byte, error) {
-	cmd := crontab(ctx, "-l")
-	var words bytes.Buffer
-	cmd.Stderr = &words
-	text, err := cmd.Output()
-	var status *exec.ExitError
-	switch {
-	case err == nil:
-		return text, nil
-	case errors.As(err, &status) && bytes.Contains(words.Bytes(), []byte("no crontab for")):
-		return nil, nil
-	}
-	return nil, fmt.Errorf("read crontab: %w: %q", err, bytes.TrimSpace(words.Bytes()))
-}
-
-func crontab(ctx context.Context, arg string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "crontab", arg)
-	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	return cmd
-}

@@ -85,13 +85,17 @@ func TestWordsOfACronLineReachTheProgram(t *testing.T) {
 
 func TestCronJobsThatMakeNoSenseAreRefused(t *testing.T) {
 	for name, spoil := range map[string]func(*CronJob){
-		"name":     func(c *CronJob) { c.Job = "a\nb" },
-		"program":  func(c *CronJob) { c.Words = []string{"varve"} },
-		"nothing":  func(c *CronJob) { c.Words = nil },
-		"newline":  func(c *CronJob) { c.Words = append(c.Words, "a\n* * * * * x") },
-		"fields":   func(c *CronJob) { c.Fields = []string{"0 2 * *"} },
-		"new line": func(c *CronJob) { c.Fields = []string{"0 2 * *\n*"} },
-		"user":     func(c *CronJob) { c.As = "root /bin/x" },
+		"name":                  func(c *CronJob) { c.Job = "a\nb" },
+		"program":               func(c *CronJob) { c.Words = []string{"varve"} },
+		"nothing":               func(c *CronJob) { c.Words = nil },
+		"newline":               func(c *CronJob) { c.Words = append(c.Words, "a\n* * * * * x") },
+		"fields":                func(c *CronJob) { c.Fields = []string{"0 2 * *"} },
+		"new line":              func(c *CronJob) { c.Fields = []string{"0 2 * *\n*"} },
+		"variable":              func(c *CronJob) { c.Env = []string{"a b=c"} },
+		"no value":              func(c *CronJob) { c.Env = []string{"A"} },
+		"newline in a variable": func(c *CronJob) { c.Env = []string{"A=b\n* * * * * x"} },
+		"length":                func(c *CronJob) { c.Words = append(c.Words, strings.Repeat("x", 1000)) },
+		"user":                  func(c *CronJob) { c.As = "root /bin/x" },
 	} {
 		c := cronJob()
 		spoil(&c)

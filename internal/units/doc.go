@@ -10,5 +10,5 @@
 //
 // # Not for
 //
-// The package does not decide when jobs are due, and does not tell systemd that its units have changed.
+// The package does not decide when jobs are due.
 package units

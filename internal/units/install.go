@@ -19,35 +19,46 @@ func Install(dir string, all []Unit) (written, removed []string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	old, err := Installed(dir)
+	write, remove, err := compare(dir, texts)
 	if err != nil {
 		return nil, nil, err
 	}
-	for name := range texts {
-		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil && !slices.Contains(old, name) {
-			return nil, nil, fmt.Errorf("%s was not made by varve: %w", filepath.Join(dir, name), fs.ErrExist)
-		}
-	}
-	for _, name := range sorted(texts) {
-		path := filepath.Join(dir, name)
-		if have, err := os.ReadFile(path); err == nil && string(have) == texts[name] {
-			continue
-		}
-		if err := replace(path, []byte(texts[name])); err != nil {
+	for _, name := range write {
+		if err := replace(filepath.Join(dir, name), []byte(texts[name])); err != nil {
 			return written, nil, err
 		}
 		written = append(written, name)
 	}
-	for _, name := range old {
-		if _, stays := texts[name]; stays {
-			continue
-		}
+	for _, name := range remove {
 		if err := os.Remove(filepath.Join(dir, name)); err != nil {
 			return written, removed, err
 		}
 		removed = append(removed, name)
 	}
 	return written, removed, nil
+}
+
+// compare returns the names of the units that are missing or otherwise in a directory, and of ours there that are none of texts.
+func compare(dir string, texts map[string]string) (write, remove []string, err error) {
+	old, err := Installed(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, name := range sorted(texts) {
+		path := filepath.Join(dir, name)
+		if _, err := os.Lstat(path); err == nil && !slices.Contains(old, name) {
+			return nil, nil, fmt.Errorf("%s was not made by varve: %w", path, fs.ErrExist)
+		}
+		if have, err := os.ReadFile(path); err != nil || string(have) != texts[name] {
+			write = append(write, name)
+		}
+	}
+	for _, name := range old {
+		if _, stays := texts[name]; !stays {
+			remove = append(remove, name)
+		}
+	}
+	return write, remove, nil
 }
 
 // render returns the text of every unit by its name.

@@ -4,13 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 )
 
 // Unit says what a job's service does, as far as it must be allowed to.
 //
-// Without anything said, a service sees all files, reads them, and writes nowhere but to /var/lib/varve, /var/cache/varve and Writable.
+// Without anything said, a service sees all files, reads them, and writes nowhere but to State, Cache and Writable.
 type Unit struct {
 	// Job is the name of the job: letters, digits, "-" and "_".
 	Job string
@@ -22,8 +23,13 @@ type Unit struct {
 	Calendar []string
 	Delay    time.Duration
 
+	// State and Cache are the directories of what is remembered. Empty stands for /var/lib/varve and /var/cache/varve, which systemd makes,
+	// and with User for those that varve takes by itself. Others should be there.
+	State, Cache string
 	// Sources are the absolute paths of this machine that are read; where one has to do with /tmp, the service sees the real one.
 	Sources []string
+	// Mounted are directories that the job wants to be mount points. Restricting a service makes some, but none of these.
+	Mounted []string
 	// Writable are absolute paths of directories that are written to: stores, and those of files for Prometheus. They need not exist.
 	Writable []string
 	// Tree says that a local store holds plain files, whose owners, modes and devices are made as they were.
@@ -55,12 +61,12 @@ func (u *Unit) Check() error {
 	if len(u.Words) == 0 || !path.IsAbs(u.Words[0]) {
 		return fmt.Errorf("job %s: want the absolute path of a program", u.Job)
 	}
-	for _, p := range append(append([]string{}, u.Sources...), u.Writable...) {
+	for _, p := range slices.Concat(u.Sources, u.Writable, u.Mounted, u.kept()) {
 		if !path.IsAbs(p) {
 			return fmt.Errorf("job %s: %q is no absolute path", u.Job, p)
 		}
 	}
-	all := [][]string{u.Words, u.Calendar, u.Sources, u.Writable, {u.OnFailure}}
+	all := [][]string{u.Words, u.Calendar, u.Sources, u.Writable, u.kept(), {u.OnFailure}}
 	for _, list := range all {
 		for _, text := range list {
 			if control(text) {
@@ -69,6 +75,11 @@ func (u *Unit) Check() error {
 		}
 	}
 	return nil
+}
+
+// kept returns the directories of what is remembered that systemd does not make.
+func (u *Unit) kept() []string {
+	return slices.DeleteFunc([]string{u.State, u.Cache}, func(dir string) bool { return dir == "" })
 }
 
 // checkJob returns an error where a job's name is no part of a unit's name.
@@ -151,8 +162,17 @@ func (f *file) section(name string) {
 
 func (f *file) set(key, value string) { fmt.Fprintf(f, "%s=%s\n", key, value) }
 
+// plain reports whether a word means itself, to systemd and to a shell.
+func plain(word string) bool {
+	const safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=.,/:@"
+	return word != "" && strings.Trim(word, safe) == ""
+}
+
 // quoted returns a word of a setting.
 func quoted(word string) string {
+	if plain(word) {
+		return word
+	}
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "%", "%%").Replace(word) + `"`
 }
 

@@ -23,6 +23,8 @@ func varieties() []Unit {
 		{Job: "btrfs", Sources: []string{"/home"}, Writable: []string{"/mnt/x"}, Freeze: true},
 		{Job: "everything", Sources: []string{"/"}, Writable: []string{"/mnt/x"}, Freeze: true, Devices: true, Commands: true, Tree: true, Far: true},
 		{Job: "mine", User: true, Sources: []string{"/home/me"}, Far: true},
+		{Job: "mount", Sources: []string{"/home"}, Writable: []string{"/mnt/x", "/mnt/y"}, Mounted: []string{"/mnt/x", "/boot"}, Freeze: true},
+		{Job: "kept", Sources: []string{"/tmp/x"}, State: "/root/.local/state/varve", Cache: "/big/cache 100%"},
 	}
 	for i := range list {
 		list[i].Words, list[i].Calendar = words, []string{"Mon..Fri *-*-* 20:00:00", "*-*-01 02:30:00"}
@@ -110,6 +112,66 @@ func TestNothingThatIsSavedIsHiddenFromAService(t *testing.T) {
 	}
 }
 
+func service(t *testing.T, u Unit) string {
+	t.Helper()
+	u.Job, u.Words = "x", []string{"/bin/true"}
+	text, err := u.RenderService()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+func TestRestrictingAServiceMakesNoMountPointThatAJobWants(t *testing.T) {
+	text := service(t, Unit{Writable: []string{"/mnt/usb", "/mnt/box/varve"}, Mounted: []string{"/mnt/usb", "/mnt/box"}})
+	if !strings.Contains(text, "ReadWritePaths=-/mnt -/mnt/box/varve\n") {
+		t.Errorf("%s", text)
+	}
+	if text := service(t, Unit{Writable: []string{"/backup/"}, Mounted: []string{"/backup"}}); strings.Contains(text, "ReadWritePaths") ||
+		!strings.Contains(text, "ProtectSystem=full\n") {
+		t.Errorf("%s", text)
+	}
+	if text := service(t, Unit{Commands: true, Mounted: []string{"/boot"}}); strings.Contains(text, "ProtectSystem") {
+		t.Errorf("%s", text)
+	}
+	if text := service(t, Unit{Mounted: []string{"/tmp"}}); strings.Contains(text, "PrivateTmp") {
+		t.Errorf("%s", text)
+	}
+}
+
+func TestAServiceRemembersWhereItIsToldTo(t *testing.T) {
+	text := service(t, Unit{})
+	for _, want := range []string{"Environment=VARVE_STATE_DIR=/var/lib/varve\n", "StateDirectory=varve\n", "Environment=VARVE_CACHE_DIR=/var/cache/varve\n", "CacheDirectory=varve\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	text = service(t, Unit{State: "/root/.local/state/varve", Cache: "/my cache"})
+	for _, want := range []string{"Environment=VARVE_STATE_DIR=/root/.local/state/varve\n", "Environment=\"VARVE_CACHE_DIR=/my cache\"\n",
+		"ReadWritePaths=\"-/my cache\" -/root/.local/state/varve\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	if text := service(t, Unit{User: true}); strings.Contains(text, "Environment") || strings.Contains(text, "Directory") {
+		t.Errorf("a user's:\n%s", text)
+	}
+}
+
+func TestACommandOfAJobMayDoWhatCommandsDo(t *testing.T) {
+	if text := service(t, Unit{User: true, Commands: true}); strings.Contains(text, "NoNewPrivileges") || strings.Contains(text, "SystemCall") {
+		t.Errorf("set-ID programs are forbidden:\n%s", text)
+	}
+	for _, u := range []Unit{{Commands: true}, {Devices: true}} { // the clock's device alone would be allowed
+		if text := service(t, u); strings.Contains(text, "ProtectClock") || strings.Contains(text, "Device") {
+			t.Errorf("devices are forbidden:\n%s", text)
+		}
+	}
+	if text := service(t, Unit{Sources: []string{"/tmp/x"}}); !strings.Contains(text, "ReadWritePaths=-/tmp -/var/tmp\n") {
+		t.Errorf("there is no room for a drill:\n%s", text)
+	}
+}
+
 func TestATimerMakesUpForWhatWasMissed(t *testing.T) {
 	u := varieties()[0]
 	text, err := u.RenderTimer()
@@ -128,7 +190,7 @@ func TestATimerMakesUpForWhatWasMissed(t *testing.T) {
 }
 
 func TestWordsReachSystemdAsTheyAre(t *testing.T) {
-	if got, want := command([]string{"/a b", `c"d\e`, "50%", "$HOME"}), `"/a b" "c\"d\\e" "50%%" "$$HOME"`; got != want {
+	if got, want := command([]string{"/a", "/a b", `c"d\e`, "50%", "$HOME", ""}), `/a "/a b" "c\"d\\e" "50%%" "$$HOME" ""`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
