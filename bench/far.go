@@ -42,7 +42,7 @@ func jobs() []job {
 		{jobPull, "pulled into trees and vaults", farSource, []string{
 			treeSFTP, treeSSH, vaultSFTP, vaultSSH, rsyncSSH, sshfsRsync, sshfsRdiff,
 		}},
-		{jobPush, "pushed into trees", farStore, []string{treeSFTP, rsyncSSH}},
+		{jobPush, "pushed into trees", farStore, []string{treeSFTP, treeSSH, rsyncSSH, rsyncFsync}},
 		{jobVault, "pushed into vaults", farStore, []string{vaultSFTP, vaultSSH, resticSFTP}},
 	}
 }

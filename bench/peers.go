@@ -122,11 +122,17 @@ func firstLine(ctx context.Context, argv ...string) (string, error) {
 }
 
 // linkDest is rsync with --link-dest.
-type linkDest struct{ line line }
+type linkDest struct {
+	line  line
+	fsync bool // each file is made durable, as ours are in a store
+}
 
 func (l linkDest) name() string {
-	if l.line.here() {
+	switch {
+	case l.line.here():
 		return "rsync"
+	case l.fsync:
+		return rsyncFsync
 	}
 	return rsyncSSH
 }
@@ -151,6 +157,9 @@ func (l linkDest) command(p post, args ...string) command {
 	from, to := contents(p.source), contents(p.numbered(p.made))
 	if !l.line.here() {
 		args = append(args, "-e", l.line.ssh())
+	}
+	if l.fsync {
+		args = append(args, "--fsync")
 	}
 	switch p.far {
 	case farSource:

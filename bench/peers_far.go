@@ -15,6 +15,7 @@ const (
 	vaultSFTP  = ourVault + endSFTP
 	vaultSSH   = ourVault + endSSH
 	rsyncSSH   = "rsync-ssh"
+	rsyncFsync = "rsync-ssh-fsync"
 	sshfsRsync = "sshfs-rsync"
 	sshfsRdiff = "sshfs-rdiff-backup"
 	resticSFTP = "restic-sftp"
@@ -22,7 +23,9 @@ const (
 
 func farOurs() []string { return []string{treeSFTP, treeSSH, vaultSFTP, vaultSSH} }
 
-func farNames() []string { return append(farOurs(), rsyncSSH, sshfsRsync, sshfsRdiff, resticSFTP) }
+func farNames() []string {
+	return append(farOurs(), rsyncSSH, rsyncFsync, sshfsRsync, sshfsRdiff, resticSFTP)
+}
 
 // overSFTP reports whether one of our own learns of a far source what SFTP tells, and no more.
 func overSFTP(name string) bool { return name == treeSFTP || name == vaultSFTP }
@@ -42,6 +45,8 @@ func newFarPeer(name, varve string, way line) peer {
 	switch name {
 	case rsyncSSH:
 		return linkDest{line: way}
+	case rsyncFsync:
+		return linkDest{line: way, fsync: true}
 	case sshfsRsync:
 		return sshfs{peer: linkDest{}, line: way}
 	case sshfsRdiff:

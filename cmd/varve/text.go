@@ -20,7 +20,11 @@ func quote(name string) string {
 }
 
 func printable(s string) bool {
-	if !utf8.ValidString(s) {
+	i := 0
+	for i < len(s) && s[i] >= ' ' && s[i] <= '~' {
+		i++
+	}
+	if s = s[i:]; !utf8.ValidString(s) { // nearly all names have ended here
 		return false
 	}
 	for _, r := range s {
