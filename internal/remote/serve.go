@@ -31,7 +31,7 @@ const (
 	// maxSaves is how many pushes of one client run at a time.
 	maxSaves = 4
 	// maxFiles is how many files all pushes together open ahead of their turn; that leaves streams for everything else.
-	maxFiles = Ahead + Ahead/2
+	maxFiles = mux.MaxStreams / 8 * 7
 	// maxTrees is how many file trees and snapshots a client has open at a time: each remembers which files it has listed.
 	maxTrees = 16
 	// countings is how often all objects are counted until a quota is used up, so that sessions see what others have put.

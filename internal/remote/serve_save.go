@@ -12,7 +12,7 @@ import (
 )
 
 // Ahead is a good value for varve.SaveOptions.Ahead where the source is a far one: that many small files are under way at a time.
-const Ahead = mux.MaxStreams / 2
+const Ahead = mux.MaxStreams / 4 * 3
 
 // save has the store make a snapshot of what the client offers.
 func (s *server) save(ctx context.Context, c *call, r *request) error {
