@@ -1,11 +1,13 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,6 +81,10 @@ func TestTheFirstFileIsUnderstood(t *testing.T) {
 		{Store: "/mnt/backup", Sources: []string{"/home", "/etc"}},
 		{Store: "/mnt/backup", Sources: []string{"/home"}, Kind: Vault},
 		{Store: "box:varve", Sources: []string{"/ho\"me\\x\n\x7f\u0001ä"}, Kind: Vault, PassphraseFile: "/etc/varve/SOURCES \"KIND\""},
+		{Store: "/mnt/PLACE", Sources: []string{"/"}, DayNames: true, Mail: "root", Syslog: true},
+		{Store: "box:varve", Sources: []string{"web:/etc"}, Kind: Vault, PassphraseCommand: "pass show \"REACH\" | head -1", StoreSSH: []string{"ssh", "-p", "2 2"},
+			JobSSH: []string{"ssh", "-i", "/k"}, Connections: 7, Syslog: true},
+		{Store: "/v", Sources: []string{"/home"}, Kind: Vault, Open: true, Mail: "not, an address"},
 	} {
 		text, err := First(o)
 		if err != nil {
@@ -93,11 +99,23 @@ func TestTheFirstFileIsUnderstood(t *testing.T) {
 		if kind == "" {
 			kind = Tree
 		}
-		if store.Place != o.Store || store.Kind != kind || store.PassphraseFile != o.PassphraseFile || !cmp.Equal(job.Sources, o.Sources) {
+		if !slices.Equal(store.SSH, o.StoreSSH) || !slices.Equal(job.SSH, o.JobSSH) || store.DayNames != o.DayNames ||
+			job.OneFileSystem != slices.Contains(o.Sources, "/") || o.Connections > 0 && store.Connections != o.Connections {
+			t.Errorf("%+v became %+v, %+v", o, store, job)
+		}
+		if store.Place != o.Store || store.Kind != kind || store.PassphraseFile != o.PassphraseFile || !cmp.Equal(job.Sources, o.Sources) ||
+			store.PassphraseCommand.Shell != o.PassphraseCommand {
 			t.Errorf("%+v became %+v, %+v", o, store, job)
 		}
 		if job.Schedule.Never() || c.Policy(job, store).Empty() || store.Drill.Every == 0 {
 			t.Errorf("the job never runs, nothing goes, or nothing is rehearsed:\n%s", text)
+		}
+		told := map[string]int{"root": 1, "": 0, "not, an address": 0}[o.Mail]
+		if o.Mail != "root" && o.Syslog {
+			told++
+		}
+		if len(c.Notices) != told {
+			t.Errorf("%d notices:\n%s", len(c.Notices), text)
 		}
 		// What is commented out is right, too.
 		if _, err := Parse("first", uncommented(text), Options{}); err != nil {
@@ -120,6 +138,29 @@ func uncommented(text []byte) []byte {
 		lines = append(lines, line)
 	}
 	return []byte(strings.Join(lines, ""))
+}
+
+func TestTablesForAFileThatIsThereHaveFreeNames(t *testing.T) {
+	o := FirstOptions{Store: "/a", Sources: []string{"/x"}}
+	first, err := First(o)
+	for n := 2; n < 5 && err == nil; n++ {
+		if o.Other, err = Parse("first", first, Options{}); err != nil {
+			break
+		}
+		o.Store += "a"
+		var more []byte
+		if more, err = FirstTables(o); err == nil && bytes.Contains(more, []byte("notice")) {
+			t.Errorf("more than a store and a job:\n%s", more)
+		}
+		first = append(first, more...)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Parse("first", first, Options{})
+	if err != nil || len(c.Stores) != 4 || c.Job("files4") == nil || c.Job("files4").Stores[0] != "main4" {
+		t.Errorf("%v\n%s", err, first)
+	}
 }
 
 func TestAFirstFileNeedsAStoreAndSourcesThatCanBeWritten(t *testing.T) {

@@ -35,11 +35,15 @@ type Run struct {
 	Snapshot varve.SnapshotID `json:"snapshot,omitzero"`
 	// Error is the text of what went wrong, also after a snapshot was made.
 	Error string `json:"error,omitempty"`
-	// Files, Bytes, Added and Skipped are those of the snapshot.
-	Files   int64 `json:"files,omitempty"`
-	Bytes   int64 `json:"bytes,omitempty"`
-	Added   int64 `json:"added,omitempty"`
-	Skipped int64 `json:"skipped,omitempty"`
+	// Files to Changed are those of the snapshot.
+	Files    int64 `json:"files,omitempty"`
+	Bytes    int64 `json:"bytes,omitempty"`
+	Added    int64 `json:"added,omitempty"`
+	Skipped  int64 `json:"skipped,omitempty"`
+	Vanished int64 `json:"vanished,omitempty"`
+	Changed  int64 `json:"changed,omitempty"`
+	// Doubt says that the clock may have been wrong.
+	Doubt bool `json:"doubt,omitempty"`
 	// Copied and Forgotten count snapshots in all stores of the job.
 	Copied    int `json:"copied,omitempty"`
 	Forgotten int `json:"forgotten,omitempty"`
@@ -56,11 +60,11 @@ type Job struct {
 	Made    *Run `json:"made,omitempty"`
 	// Good is when the backup began that is the newest good snapshot of the job in each store.
 	Good map[string]time.Time `json:"good,omitempty"`
-	// Trouble says that something was wrong when people were told last.
+	// Trouble says that something was wrong when people were told last, or that a run was killed, which could tell nobody.
 	Trouble bool `json:"trouble,omitempty"`
 	// Alarmed is when people were last told that the job is overdue.
 	Alarmed time.Time `json:"alarmed,omitzero"`
-	// Leap is when the clock had moved on by so much that it may be wrong; zero where it never did.
+	// Leap is when the clock had jumped by so much that it may be wrong; zero where it never did.
 	Leap time.Time `json:"leap,omitzero"`
 }
 
@@ -144,6 +148,8 @@ type Store struct {
 	// Known is when the store was met first, Seen when it was there last.
 	Known time.Time `json:"known,omitzero"`
 	Seen  time.Time `json:"seen,omitzero"`
+	// Blind says that the key at hand only adds, so that the store is neither checked nor restored from here.
+	Blind bool `json:"blind,omitempty"`
 	// Verify, Prune and Drill are the last of each, whatever came of it; nil where there was none.
 	Verify *Verify `json:"verify,omitempty"`
 	Prune  *Prune  `json:"prune,omitempty"`

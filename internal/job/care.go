@@ -35,7 +35,11 @@ func (r *run) lookAfter(ctx context.Context) {
 // care does what is due.
 func (r *run) care(ctx context.Context, t *target, s *history.Store) {
 	s.Meet(r.clock.now)
-	if t.report.Prune == nil && t.place.Prune != nil && r.mayForget(t) == nil && isDue(t.conf.Prune.Every, prunedAt(s), s.Known, r.clock.now) {
+	if s.Blind = t.blind; t.blind {
+		r.measure(ctx, t, s)
+		return
+	}
+	if t.report.Prune == nil && isDue(t.conf.Prune.Every, prunedAt(s), s.Known, r.clock.now) && r.mayPrune(ctx, t) {
 		r.prune(ctx, t)
 	}
 	if t.report.Prune != nil { // it may have been pruned for room before
@@ -54,7 +58,11 @@ func (r *run) care(ctx context.Context, t *target, s *history.Store) {
 
 // drill rehearses a restore where it is due.
 func (r *run) drill(ctx context.Context, t *target, s *history.Store) {
-	if ctx.Err() != nil || r.deps.Scratch == nil || !isDue(t.conf.Drill.Every, drilledAt(s), s.Known, r.clock.now) {
+	due := isDue(t.conf.Drill.Every, drilledAt(s), s.Known, r.clock.now)
+	if s.Drill == nil && t.conf.Drill.Every > 0 { // what was never restored from is not proven: the first time is at once
+		due = t.holds && r.report.Snapshot.State.Good()
+	}
+	if ctx.Err() != nil || r.deps.Scratch == nil || !due {
 		return
 	}
 	d, err := rehearse(ctx, r.job, t.conf, r.deps)
@@ -105,6 +113,22 @@ func drilledAt(s *history.Store) time.Time {
 		return time.Time{}
 	}
 	return s.Drill.Time
+}
+
+// mayPrune reports whether what was forgotten may be freed: not while the clock may be wrong, nor while any series of a job in the store is
+// alarming, or nobody can tell whether one is.
+func (r *run) mayPrune(ctx context.Context, t *target) bool {
+	if t.place.Prune == nil || r.mayForget(t) != nil {
+		return false
+	}
+	list, err := t.place.Store.Snapshots(ctx)
+	for _, series := range r.seriesIn(t.conf.Name) {
+		if err == nil && alarming(list, series) {
+			r.note("store %s: it is not pruned while the newest snapshots of %s are suspect", t.conf.Name, series)
+			return false
+		}
+	}
+	return err == nil
 }
 
 // prune frees space in a vault.

@@ -17,8 +17,10 @@ const (
 	builtBefore = 24 * time.Hour
 	// builtYears is how old a program may be that deletes anything.
 	builtYears = 10
-	// leap is by how much the clock may move on between two runs, and settled for how long nothing is deleted after it moved on by more.
+	// leap is by how much the clock may move on between two runs, and back by how much it may be set back; settled is for how long nothing is
+	// deleted after it jumped by more.
 	leap    = 400 * 24 * time.Hour
+	back    = 24 * time.Hour
 	settled = 7 * 24 * time.Hour
 )
 
@@ -39,46 +41,50 @@ func (c clock) plausible() error {
 	return nil
 }
 
-// leapt notices that the clock has moved on by more than a machine is off, and remembers it: time has to go on for a while without
-// anybody setting it back before it is believed. last is the latest sign of the time before that is not later than now; zero where
-// there is none.
-func (c clock) leapt(j *history.Job, last time.Time) error {
-	if !last.IsZero() && c.now.Sub(last) > leap {
-		j.Leap = c.now
+// leapt notices that the clock has moved on by more than a machine is off, or was set back, and remembers it: time has to go on for a while
+// without anybody setting it before it is believed. past is what was before. right says that the clock was wrong and goes on now where it
+// was believed last.
+func (c clock) leapt(j *history.Job, past signs) (right bool, err error) {
+	if past.jumped(c.now) {
+		right = past.believed.IsZero() || !(signs{last: past.believed}).jumped(c.now)
+		if j.Leap = c.now; right {
+			j.Leap = time.Time{}
+		}
 	}
-	if j.Leap.IsZero() || j.Leap.After(c.now) || c.now.Sub(j.Leap) >= settled {
+	if j.Leap.IsZero() || c.now.Sub(j.Leap) >= settled {
 		j.Leap = time.Time{}
-		return nil
+		return right, nil
 	}
-	return fmt.Errorf("it moved on by more than a year before %s, and is believed from %s on: %w", stampText(j.Leap),
-		stampText(j.Leap.Add(settled)), ErrClock)
+	return false, fmt.Errorf("it jumped before %s, and is believed from %s on: %w", stampText(j.Leap), stampText(j.Leap.Add(settled)), ErrClock)
 }
 
-// follows returns an error where the newest snapshot of a series in list, by sequence, is of a later time than now.
-func (c clock) follows(list []varve.Snapshot, series string) error {
-	if s := newest(list, series); s != nil && s.Time.After(c.now) {
+// signs are times before: the last, and the last that was believed; zero where there was none.
+type signs struct{ last, believed time.Time }
+
+// signsOf returns when the last runs of a job began.
+func signsOf(j *history.Job) (s signs) {
+	for _, r := range j.Runs {
+		if r.Result == history.Running {
+			continue
+		}
+		if s.last = r.Begin; !r.Doubt {
+			s.believed = r.Begin
+		}
+	}
+	return s
+}
+
+// jumped reports whether the clock cannot have gone on from the last sign to now.
+func (s signs) jumped(now time.Time) bool {
+	return !s.last.IsZero() && (now.Sub(s.last) > leap || s.last.Sub(now) > back)
+}
+
+// follows returns an error where s, the newest snapshot of a series by its sequence, is of a later time than now. nil stands for none.
+func (c clock) follows(s *varve.Snapshot) error {
+	if s != nil && s.Time.After(c.now) {
 		return fmt.Errorf("it is %s here, and the newest snapshot is of %s: %w", stampText(c.now), stampText(s.Time), ErrClock)
 	}
 	return nil
-}
-
-// lastSign returns the latest time not after now at which the job ran or a snapshot was made; zero where there is none.
-func (c clock) lastSign(j *history.Job, list []varve.Snapshot) time.Time {
-	var last time.Time
-	see := func(t time.Time) {
-		if t.After(last) && !t.After(c.now) {
-			last = t
-		}
-	}
-	for _, r := range j.Runs {
-		if r.Result != history.Running {
-			see(r.Begin)
-		}
-	}
-	for _, s := range list {
-		see(s.Time)
-	}
-	return last
 }
 
 // newest returns the snapshot of a series with the highest number; nil where there is none.

@@ -62,8 +62,10 @@ func (r *run) bring(ctx context.Context, from, to *target) error {
 	if err != nil && !errors.Is(err, varve.ErrDamaged) { // what can be read is worth copying then most of all
 		return fmt.Errorf("from %s: %w", from.conf.Name, err)
 	}
-	held, err := to.place.Store.Snapshots(ctx)
-	if err != nil {
+	var held []varve.Snapshot
+	if to.blind {
+		have = since(have, r.memory.Good[to.conf.Name])
+	} else if held, err = to.place.Store.Snapshots(ctx); err != nil {
 		return err
 	}
 	list := missing(have, held, r.report.Series, r.deps.Config.Policy(r.job, to.conf), r.clock.now)
@@ -85,7 +87,7 @@ func (r *run) bring(ctx context.Context, from, to *target) error {
 // being made.
 func (r *run) catchUp(ctx context.Context, first *target) {
 	for _, t := range r.targets {
-		if t != first && t.place != nil {
+		if t != first && t.place != nil && !t.blind {
 			first.fail("catch up", r.bring(ctx, t, first))
 		}
 	}
@@ -94,11 +96,32 @@ func (r *run) catchUp(ctx context.Context, first *target) {
 // spread copies the new snapshot, and what they lack besides, to the other stores.
 func (r *run) spread(ctx context.Context, first *target) {
 	for _, t := range r.targets {
-		if t == first || t.place == nil || ctx.Err() != nil {
+		if t == first || t.place == nil || t.spent || ctx.Err() != nil {
 			continue
 		}
-		err := r.bring(ctx, first, t)
+		err := r.give(ctx, first, t)
 		t.fail("copy", err)
 		t.holds = err == nil
 	}
+}
+
+// give lets a store have the new snapshot too: by copying, or by a backup of its own where the first cannot be read.
+func (r *run) give(ctx context.Context, first, to *target) error {
+	if !first.blind {
+		return r.bring(ctx, first, to)
+	}
+	r.first = to
+	_, err := r.attempt(ctx)
+	r.first = first
+	return err
+}
+
+// since returns what was begun after a time.
+func since(list []varve.Snapshot, at time.Time) (young []varve.Snapshot) {
+	for _, s := range list {
+		if s.Time.After(at) {
+			young = append(young, s)
+		}
+	}
+	return young
 }

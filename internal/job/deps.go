@@ -33,7 +33,8 @@ type Deps struct {
 	Sources func(j *config.Job) location.Options
 	// Hook runs a command around a run; nil stands for hook.Run.
 	Hook func(ctx context.Context, c hook.Command) (output string, err error)
-	// Freeze takes a snapshot of the file systems of paths. It must be set where the configuration asks for that.
+	// Freeze takes a snapshot of the file systems of paths, absolute ones. It must be set where the configuration asks for that. Nothing is
+	// left where there is an error, or that says what.
 	Freeze func(ctx context.Context, kind config.Freeze, paths []string) (Frozen, error)
 	// Notify tells people; nil tells nobody.
 	Notify func(ctx context.Context, e Event) error
@@ -65,6 +66,8 @@ type Machine interface {
 type Frozen interface {
 	// OpenDir opens a directory of this machine as it was; see location.Options.
 	OpenDir(path string) (disk.FS, error)
+	// Since says when it was taken: what was written before is in it.
+	Since() time.Time
 	// Close removes the snapshot.
 	Close() error
 }
@@ -75,9 +78,10 @@ type Event struct {
 	Job  *config.Job
 	// Report is nil for config.Start and config.Overdue.
 	Report *Report
-	// Good is when the last good snapshot was begun; zero where there is none. Store is the one that is overdue, for config.Overdue.
-	Good  time.Time
-	Store string
+	// Good is when the last good snapshot was begun; zero where there is none.
+	Good time.Time
+	// Stores are those that are overdue, for config.Overdue.
+	Stores []string
 }
 
 func (d *Deps) warn(err error) {
@@ -120,6 +124,8 @@ var (
 	ErrGuard = errors.New("guard")
 	// ErrHook says that a command around the run failed.
 	ErrHook = errors.New("hook failed")
+	// ErrCommand says that a command whose output was to be saved failed.
+	ErrCommand = errors.New("command failed")
 	// ErrRoom says that there is less room than is asked for.
 	ErrRoom = errors.New("too little room")
 )

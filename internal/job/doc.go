@@ -15,9 +15,9 @@
 //
 // # What is never deleted
 //
-// What retention keeps; anything of a series whose newest snapshots are suspect; anything while the clock may be wrong; more than the
-// budget of a store in one run. A last look before the deletion makes sure of the last good snapshot of every series whatever was
-// planned.
+// What retention keeps; anything of a series whose newest snapshots are suspect, nor is a vault pruned then; anything in the run in which
+// somebody accepted a snapshot; anything while the clock may be wrong; more than the budget of a store in one run. A last look before the
+// deletion makes sure of the last good snapshot of every series whatever was planned.
 //
 // # Not for
 //

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 	"time"
 
@@ -195,7 +196,7 @@ func (r *rehearsal) restore(ctx context.Context, scratch disk.FS, e *varve.Entry
 		return fmt.Errorf("scratch space: %w", err)
 	}
 	var failed error
-	report, err := restore.Run(ctx, src, target, restore.Options{NoOwner: true, Workers: 1, Progress: func(v restore.Event) {
+	report, err := restore.Run(ctx, removable{src}, target, restore.Options{NoOwner: true, Workers: 1, Progress: func(v restore.Event) {
 		if v.Action == restore.Failed {
 			failed = errors.Join(failed, v.Err)
 		}
@@ -204,6 +205,20 @@ func (r *rehearsal) restore(ctx context.Context, scratch disk.FS, e *varve.Entry
 		err = errors.Join(errors.New("was not restored"), failed)
 	}
 	return err
+}
+
+// removable is a source without inode flags: what came back immutable could not be removed after the drill.
+type removable struct{ varve.Source }
+
+// Entries is varve.Source's.
+func (r removable) Entries(ctx context.Context) iter.Seq2[varve.Entry, error] {
+	return func(yield func(varve.Entry, error) bool) {
+		for e, err := range r.Source.Entries(ctx) {
+			if e.Flags = 0; !yield(e, err) {
+				return
+			}
+		}
+	}
 }
 
 // compare holds what was restored against the manifest, and against the live file where that is the same one still.

@@ -33,6 +33,20 @@ func TestADrillProvesARestoreAndLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestADrillOfAnImmutableFileLeavesNothing(t *testing.T) {
+	b := newBed(t, twoStores)
+	const immutable = 0x10
+	must(t, mustDir(t, b, "src").Set("a", &varve.Entry{Flags: immutable}, varve.Flags))
+	b.run()
+	d, err := Drill(t.Context(), b.config.Job("home"), "usb", b.deps)
+	if err != nil || d.Files != 2 || d.Damage > 0 {
+		t.Errorf("%+v, %v", d, err)
+	}
+	if names, err := mustDir(t, b, "scratch").Names(); err != nil || len(names) > 0 {
+		t.Errorf("left in the scratch space: %v, %v", names, err)
+	}
+}
+
 func TestADrillFindsAWrongByte(t *testing.T) {
 	b := newBed(t, twoStores)
 	b.run()

@@ -87,8 +87,8 @@ func Overdue(j *config.Job, h *history.Job, now time.Time) []string {
 	return stores
 }
 
-// Alarm tells people of the jobs that are overdue, each once a day, and begins to count for jobs that it meets for the first time. It
-// returns what they were told. A job that runs is left alone.
+// Alarm tells people of the jobs that are overdue, each once a day and of all its stores at once, and begins to count for jobs that it meets
+// for the first time. It returns what they were told. A job that runs is left alone.
 func Alarm(ctx context.Context, d *Deps) []Event {
 	var events []Event
 	for _, j := range d.Config.Jobs {
@@ -105,7 +105,7 @@ func Alarm(ctx context.Context, d *Deps) []Event {
 	return events
 }
 
-func alarm(ctx context.Context, j *config.Job, h *history.Job, d *Deps, save func() error) (events []Event) {
+func alarm(ctx context.Context, j *config.Job, h *history.Job, d *Deps, save func() error) []Event {
 	now := d.Now()
 	if h.Known.IsZero() {
 		h.Known = now
@@ -116,14 +116,14 @@ func alarm(ctx context.Context, j *config.Job, h *history.Job, d *Deps, save fun
 	if since := now.Sub(h.Alarmed); len(late) == 0 || since >= 0 && since < alarmAgain {
 		return nil
 	}
-	for _, s := range late {
-		e := Event{Kind: config.Overdue, Job: j, Good: h.Good[s], Store: s}
-		d.notify(ctx, e)
-		events = append(events, e)
+	e := Event{Kind: config.Overdue, Job: j, Stores: late}
+	if h.Success != nil {
+		e.Good = h.Success.Begin
 	}
+	d.notify(ctx, e)
 	h.Alarmed = now
 	if err := save(); err != nil {
 		d.warn(fmt.Errorf("job %s: it will be told again that it is overdue: %w", j.Name, err))
 	}
-	return events
+	return []Event{e}
 }

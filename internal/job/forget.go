@@ -133,8 +133,7 @@ func (r *run) forget(ctx context.Context, t *target) {
 	if t.place == nil || !t.holds || !r.report.Snapshot.State.Good() {
 		return
 	}
-	if err := r.mayForget(t); err != nil {
-		t.report.Spared = err
+	if t.report.Spared = cmp.Or(r.mayForget(t), r.ailing); t.report.Spared != nil {
 		return
 	}
 	list, err := t.place.Store.Snapshots(ctx)
@@ -157,12 +156,36 @@ func (r *run) forget(ctx context.Context, t *target) {
 	t.fail("forget", err)
 }
 
-// mayForget returns why nothing may be deleted from a store in this run.
+// Why nothing is forgotten although the snapshot is good.
+var (
+	// errAiling says that nobody knows yet what of another store will be needed.
+	errAiling = errors.New("another store is not well")
+	// errBlind says that somebody else forgets.
+	errBlind = errors.New("the key at hand only adds; who has the maintenance or the restore key removes")
+	// errDamage says that nobody knows yet which snapshots of the store are.
+	errDamage = errors.New("the last check found damage")
+)
+
+// errAccepted says that it was a person, and not the snapshot itself, that said that all is well.
+var errAccepted = errors.New("the snapshot was accepted in this run; the next good one goes on")
+
+// mayForget returns why nothing may be deleted from a store in this run. What was accepted in haste costs nothing: there is time until the
+// next run.
 func (r *run) mayForget(t *target) error {
-	if r.doubt != nil {
+	switch {
+	case t.blind:
+		return errBlind
+	case r.doubt != nil:
 		return r.doubt
+	case t.doubt != nil:
+		return t.doubt
+	case r.accepted:
+		return errAccepted
 	}
-	return t.doubt
+	if h, err := r.deps.History.Store(t.conf.Name); err == nil && h.Verify != nil && h.Verify.Damage > 0 {
+		return errDamage
+	}
+	return nil
 }
 
 // remove carries a plan out.

@@ -207,22 +207,34 @@ func TestAClockThatCannotBeRightIsNotBelieved(t *testing.T) {
 }
 
 func TestAClockThatLeaptIsBelievedAfterAWhile(t *testing.T) {
-	last := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	var h history.Job
-	check := func(now time.Time, ok bool) {
+	now := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	run := func(years, days int, believed, wantRight bool) {
 		t.Helper()
-		if err := (clock{now: now}).leapt(&h, last); (err == nil) != ok {
-			t.Errorf("%s: %v", now, err)
+		now = now.AddDate(years, 0, days)
+		right, err := (clock{now: now}).leapt(&h, signsOf(&h))
+		if (err == nil) != believed || right != wantRight {
+			t.Errorf("%s: set right %v, %v", now, right, err)
 		}
-		if now.After(last) {
-			last = now
-		}
+		h.Start(now)
+		h.Finish(history.Run{Begin: now, Result: history.Success, Doubt: err != nil})
 	}
-	check(last.AddDate(0, 11, 0), true)
-	check(last.AddDate(2, 0, 0), false)
-	check(last.AddDate(0, 0, 1), false)
-	check(last.AddDate(0, 0, 5), false)
-	check(last.AddDate(0, 0, 1), true)
-	check(last.AddDate(5, 0, 0), false)
-	check(last.AddDate(-5, 0, 1), true) // it was set right
+	run(0, 0, true, false)
+	run(1, 10, true, false)
+	run(2, 0, false, false)
+	run(0, 1, false, false)
+	run(0, 5, false, false)
+	run(0, 1, true, false) // a week later
+	run(5, 0, false, false)
+	run(-5, 1, true, true) // it was set right
+	run(5, 0, false, false)
+	run(0, 1, false, false)
+	run(-5, 1, true, true)
+	run(-56, 0, false, false)
+	run(0, 1, false, false)
+	run(56, 1, true, true)
+	run(0, -90, false, false) // it had been ahead, and nobody noticed
+	run(0, 1, false, false)
+	run(0, 7, true, false)
+	run(0, 1, true, false)
 }

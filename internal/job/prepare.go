@@ -12,6 +12,7 @@ import (
 	"varve/internal/location"
 	"varve/internal/remote"
 	"varve/internal/ssh"
+	"varve/internal/vault"
 )
 
 // errAway says that none of the stores is there.
@@ -44,6 +45,9 @@ func (r *run) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	if r.request, err = request(r.job, r.deps.Machine); err != nil {
+		return err
+	}
+	if err := r.enlist(); err != nil {
 		return err
 	}
 	if err := r.guard(); err != nil {
@@ -115,28 +119,35 @@ func exists(m Machine, path string) error {
 	return nil
 }
 
-// openStores opens the stores that are there. The first of them gets the backup. The error matches errAway where none is there and that is
-// all that is wrong.
-func (r *run) openStores(ctx context.Context) error {
-	var away []error
-	broken := false
+// enlist makes the targets of the run: a report tells of all stores, whatever happens to them.
+func (r *run) enlist() error {
 	for _, name := range r.job.Stores {
 		t := &target{conf: r.deps.Config.Store(name), used: -1, report: StoreReport{Store: name}}
 		if t.conf == nil {
 			return fmt.Errorf("there is no store %q", name)
 		}
 		r.targets = append(r.targets, t)
+	}
+	return nil
+}
+
+// openStores opens the stores that are there. The first of them that can be read gets the backup. The error matches errAway where none is there and that is
+// all that is wrong.
+func (r *run) openStores(ctx context.Context) error {
+	var away []error
+	broken := false
+	for _, t := range r.targets {
 		err := r.openStore(ctx, t)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err == nil:
-			if r.first == nil {
+			if r.first == nil || r.first.blind && !t.blind { // from a store that cannot be read nothing can be copied
 				r.first = t
 			}
 		case errors.Is(err, varve.ErrNoStore), errors.Is(err, ssh.ErrUnreachable):
 			t.report.Absent = err
-			away = append(away, fmt.Errorf("store %s: %w", name, err))
+			away = append(away, fmt.Errorf("store %s: %w", t.conf.Name, err))
 		default:
 			broken = true
 			t.fail("open", err)
@@ -192,32 +203,33 @@ func present(m Machine, s *config.Store) error {
 	return nil
 }
 
-// lookAt makes sure that a store has room, and that its snapshots and the clock go together. That some cannot be read is no reason not to
-// make another one.
+// lookAt makes sure that the snapshots of a store and the clock go together, and that it has room. That some snapshots cannot be read is no
+// reason not to make another one.
 func (r *run) lookAt(ctx context.Context, t *target) error {
-	if err := r.checkRoom(ctx, t); err != nil {
-		return err
-	}
 	list, err := t.place.Store.Snapshots(ctx)
-	if errors.Is(err, varve.ErrDamaged) {
+	switch {
+	case errors.Is(err, vault.ErrKey): // it is open, so the key is one that only adds
+		t.blind = true
+	case errors.Is(err, varve.ErrDamaged):
 		t.fail("list snapshots", err)
-		err = nil
-	}
-	if err != nil {
+	case err != nil:
 		return err
 	}
-	t.doubt = r.clock.follows(list, r.report.Series)
-	var own []varve.Snapshot
-	for _, s := range list {
-		if s.Series == r.report.Series {
-			own = append(own, s)
-		}
+	t.doubt = r.doubtOf(newest(list, r.report.Series))
+	return r.checkRoom(ctx, t)
+}
+
+// doubtOf returns why the clock may be wrong where last, nil for none, is the newest snapshot.
+func (r *run) doubtOf(last *varve.Snapshot) error {
+	err := r.clock.follows(last)
+	if last == nil || signsOf(r.memory) != (signs{}) {
+		return err
 	}
 	// Without memory of earlier runs the snapshots are all that tells of the time before.
-	if err := r.clock.leapt(r.memory, r.clock.lastSign(r.memory, own)); t.doubt == nil {
-		t.doubt = err
+	if _, leapt := r.clock.leapt(r.memory, signs{last.Time, last.Time}); err == nil {
+		err = leapt
 	}
-	return nil
+	return err
 }
 
 const (

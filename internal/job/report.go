@@ -69,7 +69,8 @@ func (r *Report) Event() config.Event {
 // record returns the report as it is remembered.
 func (r *Report) record() history.Run {
 	h := history.Run{Begin: r.Begin, End: r.End, Result: r.Result, Store: r.Store, Snapshot: r.Snapshot.ID, Files: r.Snapshot.Files,
-		Bytes: r.Snapshot.Bytes, Added: r.Snapshot.Added, Skipped: r.Snapshot.Skipped}
+		Bytes: r.Snapshot.Bytes, Added: r.Snapshot.Added, Skipped: r.Snapshot.Skipped, Vanished: r.Snapshot.Vanished,
+		Changed: r.Snapshot.Changed}
 	if r.Err != nil {
 		h.Error = cut(r.Err.Error())
 	}

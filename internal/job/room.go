@@ -2,13 +2,47 @@ package job
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"varve"
+	"varve/internal/config"
 	"varve/internal/disk"
+	"varve/internal/location"
 	"varve/internal/retention"
 )
+
+// What nobody can find out from here.
+var (
+	errNoSize  = errors.New("max-size and keep-free: how large a tree on another machine is cannot be found out from here; a vault can be measured")
+	errNoSpace = errors.New("how much room there is cannot be found out over ssh://; over SFTP it can")
+)
+
+// CheckRoom returns what a configuration asks for that cannot be done where its stores are: limits on their size, and room that is wanted.
+func CheckRoom(c *config.Config) error {
+	var errs []error
+	for _, s := range c.Stores {
+		at, err := location.Parse(s.Place)
+		if err != nil || at.Scheme == location.Local {
+			continue
+		}
+		limited := s.MaxSize > 0 || s.KeepFree != config.Room{}
+		switch {
+		case limited && s.Kind == config.Tree:
+			errs = append(errs, fmt.Errorf("store %s: %w, and kind = \"vault\" says that it is one", s.Name, errNoSize))
+		case s.KeepFree != config.Room{} && at.Scheme == location.SSH:
+			errs = append(errs, fmt.Errorf("store %s: keep-free: %w", s.Name, errNoSpace))
+		}
+		for _, j := range c.Jobs {
+			if at.Scheme == location.SSH && j.Guard.MinFree != (config.Room{}) && slices.Contains(j.Stores, s.Name) {
+				errs = append(errs, fmt.Errorf("job %s, store %s: guard min-free: %w", j.Name, s.Name, errNoSpace))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // makeRoom removes the oldest snapshots that may go from a store that is too large, or has too little room around it.
 func (r *run) makeRoom(ctx context.Context, t *target, now time.Time) error {
@@ -17,8 +51,7 @@ func (r *run) makeRoom(ctx context.Context, t *target, now time.Time) error {
 		return nil
 	}
 	if t.place.Used == nil {
-		r.note("store %s: how large it is cannot be found out from here, so max-size and keep-free do nothing", t.conf.Name)
-		return nil
+		return errNoSize
 	}
 	list, err := t.place.Store.Snapshots(ctx)
 	if err != nil {
@@ -49,8 +82,11 @@ func (t *target) limit(ctx context.Context) (int64, error) {
 	if t.conf.MaxSize > 0 {
 		limit = int64(t.conf.MaxSize)
 	}
-	if t.conf.KeepFree.Bytes == 0 && t.conf.KeepFree.Share == 0 || t.place.Space == nil {
+	if t.conf.KeepFree.Bytes == 0 && t.conf.KeepFree.Share == 0 {
 		return limit, nil
+	}
+	if t.place.Space == nil {
+		return 0, fmt.Errorf("keep-free: %w", errNoSpace)
 	}
 	s, err := t.place.Space(ctx)
 	if err != nil {
@@ -90,11 +126,10 @@ func (r *run) checkRoom(ctx context.Context, t *target) error {
 		return nil
 	}
 	if t.place.Space == nil {
-		r.note("store %s: how much room it has cannot be found out from here, so min-free does nothing", t.conf.Name)
-		return nil
+		return fmt.Errorf("guard min-free: %w", errNoSpace)
 	}
 	s, err := t.place.Space(ctx)
-	if err == nil && lacks(s, want.Of(s.Total)) && t.place.Prune != nil && t.conf.Prune.Every > 0 {
+	if err == nil && lacks(s, want.Of(s.Total)) && t.conf.Prune.Every > 0 && r.mayPrune(ctx, t) {
 		r.prune(ctx, t)
 		s, err = t.place.Space(ctx)
 	}

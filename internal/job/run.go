@@ -8,8 +8,12 @@ import (
 
 	"varve"
 	"varve/internal/config"
+	"varve/internal/disk"
 	"varve/internal/history"
+	"varve/internal/location"
 	"varve/internal/remote"
+	"varve/internal/ssh"
+	"varve/internal/walk"
 )
 
 // How varies a run. The zero value is right.
@@ -27,13 +31,17 @@ type run struct {
 	memory *history.Job
 	clock  clock
 
-	host    string
-	request remote.SourceRequest
-	targets []*target
-	first   *target       // which gets the backup
-	doubt   error         // why nothing may be deleted anywhere
-	suspect string        // why the snapshot is
-	waited  time.Duration // for machines that could not be reached
+	host     string
+	request  remote.SourceRequest
+	targets  []*target
+	first    *target       // which gets the backup
+	doubt    error         // why nothing may be deleted anywhere
+	ailing   error         // why nothing is forgotten though the clock is right
+	right    bool          // the clock was wrong, and was set right since the last run
+	suspect  string        // why the snapshot is
+	accepted bool          // it would be suspect, had nobody looked
+	remains  error         // what could not be removed, though it is no part of a store
+	waited   time.Duration // for machines that could not be reached
 }
 
 // target is one store of the job.
@@ -42,6 +50,8 @@ type target struct {
 	place  *Place // nil while it is not there
 	report StoreReport
 	holds  bool  // the snapshot of this run, in some form
+	spent  bool  // it could not take the snapshot of this run
+	blind  bool  // the key that opens it adds, and reads nothing
 	doubt  error // why nothing may be deleted here
 	used   int64 // bytes; -1 where nobody asked
 }
@@ -90,15 +100,15 @@ func Run(ctx context.Context, j *config.Job, how How, d *Deps) *Report {
 // begin looks back at the run before.
 func (r *run) begin() {
 	r.doubt = r.clock.plausible()
-	if err := r.clock.leapt(r.memory, r.clock.lastSign(r.memory, nil)); r.doubt == nil {
+	var err error
+	if r.right, err = r.clock.leapt(r.memory, signsOf(r.memory)); r.doubt == nil {
 		r.doubt = err
-	}
-	if r.doubt != nil {
-		r.note("%v", r.doubt)
 	}
 	if killed := r.memory.Start(r.clock.now); killed != nil {
 		r.note("the run of %s was killed", stampText(killed.Begin))
+		r.memory.Trouble = true // it could tell nobody
 	}
+	r.memory.Last().Doubt = r.doubt != nil
 	r.deps.notify(context.Background(), Event{Kind: config.Start, Job: r.job, Good: r.lastGood()})
 }
 
@@ -133,18 +143,51 @@ func (r *run) backup(ctx context.Context) error {
 		}
 	}
 	snap, err := r.attempt(ctx)
-	if err != nil {
+	for next := r.other(); err != nil && next != nil && ctx.Err() == nil && mayBeTheStores(err); next = r.other() {
+		r.first.fail("save", err)
+		r.first.spent, r.first = true, next
+		snap, err = r.attempt(ctx)
+	}
+	switch {
+	case err != nil && mayBeTheStores(err) && ctx.Err() == nil:
+		return fmt.Errorf("store %s: %w", r.first.conf.Name, err)
+	case err != nil:
 		return err
 	}
 	r.report.Store, r.report.Snapshot = r.first.conf.Name, snap
 	r.first.holds = true
 	r.spread(ctx, r.first)
 	for _, t := range r.targets {
+		if t.report.Err != nil {
+			r.ailing = errAiling
+		}
+	}
+	for _, t := range r.targets {
 		if ctx.Err() == nil {
 			r.forget(ctx, t)
 		}
 	}
 	return nil
+}
+
+// other returns the next store that could take the snapshot instead of the first; nil where there is none.
+func (r *run) other() *target {
+	for _, t := range r.targets {
+		if t != r.first && t.place != nil && !t.spent {
+			return t
+		}
+	}
+	return nil
+}
+
+// mayBeTheStores reports whether an error that kept a snapshot from being made may well be that of the store: another one may take it.
+func mayBeTheStores(err error) bool {
+	for _, elsewhere := range []error{ErrCommand, walk.ErrNoSource, ssh.ErrUnreachable, disk.ErrLost, location.ErrNotOffered} {
+		if errors.Is(err, elsewhere) {
+			return false
+		}
+	}
+	return true
 }
 
 // conclude says what became of the snapshot.
@@ -175,9 +218,13 @@ func (r *run) conclude(ctx context.Context, err error) {
 // gather puts together what is known of all stores.
 func (r *run) gather(ctx context.Context) {
 	p := r.report
+	p.Err = errors.Join(p.Err, r.remains)
+	if wrong := r.wrongClock(); wrong != nil {
+		p.Err = errors.Join(p.Err, fmt.Errorf("job %s: %w", r.job.Name, wrong))
+	}
 	for _, t := range r.targets {
 		p.Err = errors.Join(p.Err, t.report.Err)
-		if t.report.Spared != nil {
+		if t.report.Spared != nil && !errors.Is(p.Err, ErrClock) {
 			r.note("store %s: nothing was forgotten: %v", t.conf.Name, t.report.Spared)
 		}
 		if t.report.Absent != nil && p.Result != history.Skipped {
@@ -193,20 +240,40 @@ func (r *run) gather(ctx context.Context) {
 	}
 }
 
+// wrongClock returns what says that the clock is wrong now; nil where nothing does, or where it was set right.
+func (r *run) wrongClock() error {
+	if r.doubt != nil {
+		return r.doubt
+	}
+	for _, t := range r.targets {
+		if t.doubt != nil && !r.right {
+			return t.doubt
+		}
+	}
+	return nil
+}
+
 // end enters the run in the history and tells people.
 func (r *run) end(ctx context.Context) {
 	p := r.report
 	p.End = r.deps.Now()
-	r.memory.Finish(p.record())
+	run := p.record()
+	run.Doubt = r.wrongClock() != nil
+	r.memory.Finish(run)
 	if p.Result == history.Skipped || p.Result == history.Interrupted {
 		return
 	}
 	e := Event{Kind: p.Event(), Job: r.job, Report: p, Good: r.lastGood()}
 	r.deps.notify(ctx, e)
-	if well := e.Kind == config.Success; !well {
+	late := len(Overdue(r.job, r.memory, p.End)) > 0 // in a store that is still away
+	switch {
+	case e.Kind != config.Success:
 		r.memory.Trouble = true
-	} else if r.memory.Trouble || !r.memory.Alarmed.IsZero() {
-		r.memory.Trouble, r.memory.Alarmed = false, time.Time{}
+	case r.memory.Trouble || !r.memory.Alarmed.IsZero() && !late:
+		r.memory.Trouble = false
+		if !late {
+			r.memory.Alarmed = time.Time{}
+		}
 		e.Kind = config.Recovered
 		r.deps.notify(ctx, e)
 	}

@@ -200,6 +200,11 @@ func TestWhatMayPassIsTriedAgainAndNothingElse(t *testing.T) {
 		t.Errorf("%s, %d, %v", r.Result, r.Attempts, b.slept)
 	}
 	errs = []error{errBad}
+	if r := b.run(); r.Result != history.Success || r.Store != "box" || r.Attempts != 2 || !errors.Is(r.Err, errBad) {
+		t.Errorf("%s, %s, %d, %v", r.Result, r.Store, r.Attempts, r.Err)
+	}
+	b.config.Jobs[0].Stores = []string{"usb"}
+	errs = []error{errBad}
 	if r := b.run(); r.Result != history.Failed || r.Attempts != 1 {
 		t.Errorf("%s, %d", r.Result, r.Attempts)
 	}

@@ -86,18 +86,24 @@ func (r *run) attempt(ctx context.Context) (snap varve.Snapshot, err error) {
 	if err != nil {
 		return snap, err
 	}
+	if frozen != nil {
+		defer r.thaw(frozen)
+	}
+	found := len(r.report.Findings)
 	err = r.tryAgain(ctx, []*target{r.first}, func() (err error) {
 		r.report.Attempts++
+		r.report.Findings = r.report.Findings[:found] // what was found before is found again
 		snap, err = r.save(ctx, frozen)
 		return err
 	})
-	if frozen != nil {
-		if e := frozen.Close(); e != nil {
-			// The snapshot of the file system takes room until somebody removes it.
-			r.first.fail("remove the snapshot of the file system", e)
-		}
-	}
 	return snap, err
+}
+
+// thaw removes the snapshot of the file system. One that stays takes room.
+func (r *run) thaw(frozen Frozen) {
+	if err := frozen.Close(); err != nil {
+		r.remains = errors.Join(r.remains, fmt.Errorf("job %s: remove the snapshot of the file system: %w", r.job.Name, err))
+	}
 }
 
 // freeze takes a snapshot of the file systems of the sources, where that is asked for.
@@ -105,11 +111,15 @@ func (r *run) freeze(ctx context.Context) (Frozen, error) {
 	if kind := r.job.Snapshot; kind == "" || kind == config.None || isFar(r.job) || len(r.job.Sources) == 0 {
 		return nil, nil
 	}
-	f, err := r.deps.Freeze(ctx, r.job.Snapshot, r.job.Sources)
+	specs, err := specsOf(r.job)
 	if err != nil {
-		return nil, fmt.Errorf("snapshot of the file system: %w", err)
+		return nil, err
 	}
-	return f, nil
+	var paths []string
+	for _, s := range specs {
+		paths = append(paths, s.Path)
+	}
+	return r.deps.Freeze(ctx, r.job.Snapshot, paths)
 }
 
 // save makes the snapshot in the first store.
@@ -126,7 +136,11 @@ func (r *run) save(ctx context.Context, frozen Frozen) (snap varve.Snapshot, err
 	if len(r.job.Sources) == 0 {
 		return r.saveWith(ctx, nil, opts)
 	}
-	files, err := origin.Walk(ctx, r.wanted(basis.Open))
+	wanted := r.wanted(basis.Open)
+	if frozen != nil {
+		wanted.Since = frozen.Since()
+	}
+	files, err := origin.Walk(ctx, wanted)
 	if err != nil {
 		return snap, err
 	}
@@ -147,6 +161,9 @@ func (r *run) saveWith(ctx context.Context, files varve.Source, opts varve.SaveO
 		return r.first.place.Store.Save(ctx, files, opts)
 	}
 	snap, err = out.Save(ctx, r.first.place.Store, files, opts)
+	if err != nil && out.Err() != nil {
+		err = fmt.Errorf("%w: %w", ErrCommand, err)
+	}
 	return snap, errors.Join(err, out.Close())
 }
 
@@ -193,6 +210,7 @@ func (r *run) judge(d varve.Difference) varve.State {
 		return varve.Complete
 	}
 	if r.how.Accept {
+		r.accepted = true
 		r.note("%s; it was accepted", r.suspect)
 		return varve.Complete
 	}

@@ -7,6 +7,7 @@ import (
 	"varve"
 	"varve/internal/config"
 	"varve/internal/history"
+	"varve/internal/retention"
 )
 
 // Level says how a job is with a store.
@@ -41,7 +42,8 @@ type StatusLine struct {
 	Verify *history.Verify
 	Proven *history.Drill
 	Drill  *history.Drill
-	// Missing counts snapshots that the store has yet to get from the job's first one; -1 where nobody looked.
+	// Missing counts the good snapshots that the store has yet to get from the others, as far as it would keep them; -1 where that is not
+	// known.
 	Missing int
 	// Size is how large the store was last, Growth by how many bytes it grows in a day; nil and 0 where that is not known.
 	Size   *history.Size
@@ -62,6 +64,7 @@ func Status(d *Deps, seen Seen) []StatusLine {
 			l.say(Warning, err)
 			if s := d.Config.Store(name); s != nil {
 				l.ofStore(d, s, now)
+				l.Missing = behind(&h, name, d.Config.Policy(j, s), now)
 			}
 			l.look(d, j, seen, now)
 			l.ofRuns(j, &h)
@@ -103,7 +106,7 @@ func (l *StatusLine) ofStore(d *Deps, s *config.Store, now time.Time) {
 	} else if r != nil && r.Error != "" {
 		l.because(Warning, "the last drill failed: %s", r.Error)
 	}
-	if h.Known.IsZero() {
+	if h.Known.IsZero() || h.Blind {
 		return
 	}
 	if isLate(s.Verify.Every, verifiedAt(&h), h.Known, now) {
@@ -141,9 +144,24 @@ func (l *StatusLine) look(d *Deps, j *config.Job, seen Seen, now time.Time) {
 	if l.Missing = 0; l.Store != j.Stores[0] {
 		l.Missing = len(missing(first, held, series, d.Config.Policy(j, s), now))
 	}
-	if l.Missing > 0 {
-		l.because(Warning, "%d snapshots are not copied yet", l.Missing)
+}
+
+// behind counts the good snapshots that runs remember and a store has yet to get, as far as a policy keeps them; -1 where no run made any.
+func behind(h *history.Job, store string, p retention.Policy, now time.Time) int {
+	var made, held []varve.Snapshot
+	for _, r := range h.Runs {
+		if r.Result != history.Success {
+			continue
+		}
+		made = append(made, varve.Snapshot{ID: r.Snapshot, Seq: uint64(len(made) + 1), Time: r.Begin, State: varve.Complete})
+		if !r.Begin.After(h.Good[store]) {
+			held = made
+		}
 	}
+	if len(made) == 0 {
+		return -1
+	}
+	return len(missing(made, held, "", p, now))
 }
 
 // ofRuns says how the last runs went.

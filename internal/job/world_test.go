@@ -21,13 +21,21 @@ import (
 type frozen struct {
 	bed    *bed
 	closed *int
+	stays  bool // it cannot be removed
 }
 
 func (f frozen) OpenDir(at string) (disk.FS, error) { return f.bed.openDir("/frozen" + at) }
-func (f frozen) Close() error                       { *f.closed++; return nil }
+func (f frozen) Since() time.Time                   { return time.Unix(1e9, 0) }
+func (f frozen) Close() error {
+	*f.closed++
+	if f.stays {
+		return errBad
+	}
+	return nil
+}
 
 func TestSourcesAreReadFromTheSnapshotWhichGoesAfterwards(t *testing.T) {
-	b := newBed(t, twoStores)
+	b := newBed(t, twoStores+hooks)
 	b.config.Jobs[0].Snapshot = config.Btrfs
 	must(t, b.disk.Root().Mkdir("frozen", 0o700))
 	must(t, mustDir(t, b, "frozen").Mkdir("src", 0o700))
@@ -37,7 +45,10 @@ func TestSourcesAreReadFromTheSnapshotWhichGoesAfterwards(t *testing.T) {
 		if kind != config.Btrfs || len(paths) != 1 || paths[0] != "/src" {
 			t.Errorf("%s of %q", kind, paths)
 		}
-		return frozen{b, &closed}, nil
+		if ran := b.ran(); len(ran) == 0 || ran[len(ran)-1] != "b" {
+			t.Errorf("it is taken after %q", ran)
+		}
+		return frozen{b, &closed, false}, nil
 	}
 	r := b.run()
 	if r.Err != nil || closed != 1 {
@@ -46,13 +57,18 @@ func TestSourcesAreReadFromTheSnapshotWhichGoesAfterwards(t *testing.T) {
 	if _, err := mustDir(t, b, "usb/"+r.Snapshot.Location+"/src").Lookup("then"); err != nil {
 		t.Error(err)
 	}
-	errs := []error{errBad}
+	errs := []error{errBad, errBad} // in both stores
 	b.open = func(_ *config.Store, p *Place) (*Place, error) {
 		p.Store = flaky{p.Store, &errs}
 		return p, nil
 	}
-	if r := b.run(); r.Result != history.Failed || closed != 2 {
+	if r := b.run(); r.Result != history.Failed || closed != 3 {
 		t.Errorf("%s, closed %d times", r.Result, closed)
+	}
+	b.open = nil
+	b.deps.Freeze = func(context.Context, config.Freeze, []string) (Frozen, error) { return frozen{b, &closed, true}, nil }
+	if r := b.run(); r.Result != history.Success || !errors.Is(r.Err, errBad) || closed != 4 || r.Stores[0].Err != nil {
+		t.Errorf("%s, %v, closed %d times", r.Result, r.Err, closed)
 	}
 	b.deps.Freeze = func(context.Context, config.Freeze, []string) (Frozen, error) { return nil, errBad }
 	if r := b.run(); r.Result != history.Failed || !errors.Is(r.Err, errBad) {

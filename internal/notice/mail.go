@@ -158,19 +158,24 @@ func (s *Sender) mail(ctx context.Context, c *Channel, r *Report) error {
 // tempFail is the exit code of sendmail that says to try again, EX_TEMPFAIL of sysexits.h.
 const tempFail = 75
 
-// sendmail finds the program.
+// sendmail returns the program that sends mail.
 func (s *Sender) sendmail() (string, error) {
 	if s.opts.Sendmail != "" {
 		return s.opts.Sendmail, nil
 	}
-	for _, path := range []string{"/usr/sbin/sendmail", "/usr/lib/sendmail", "/usr/local/sbin/sendmail"} {
+	return Sendmail()
+}
+
+// Sendmail returns the path of the machine's own program for sending mail: the one in the PATH, else where systems have it; an error where
+// there is none.
+func Sendmail() (string, error) {
+	if path, err := exec.LookPath("sendmail"); err == nil {
+		return path, nil
+	}
+	for _, path := range []string{"/usr/sbin/sendmail", "/usr/lib/sendmail", "/usr/local/sbin/sendmail"} { // cron's PATH has none of these
 		if info, err := os.Stat(path); err == nil && info.Mode()&0o111 != 0 {
 			return path, nil
 		}
 	}
-	path, err := exec.LookPath("sendmail")
-	if err != nil {
-		return "", errors.New("this machine has no sendmail program, and no SMTP server is named")
-	}
-	return path, nil
+	return "", errors.New("this machine has no sendmail program, and no SMTP server is named")
 }

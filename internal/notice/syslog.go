@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
@@ -16,6 +18,14 @@ const daemon = 3 << 3
 
 // sockets are where systems have syslog.
 var sockets = []string{"/dev/log", "/var/run/syslog", "/var/run/log"}
+
+// HasSyslog reports whether this machine seems to have a log.
+func HasSyslog() bool { return slices.ContainsFunc(sockets, isSocket) }
+
+func isSocket(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode()&fs.ModeSocket != 0
+}
 
 // log tells the journal or syslog: the title, and on trouble what is wrong and to be done.
 func (s *Sender) log(ctx context.Context, r *Report) error {

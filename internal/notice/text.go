@@ -76,7 +76,13 @@ func (r *Report) course(t *text) {
 		t.row("Ended", took)
 	}
 	t.row("Series", r.Series)
-	t.row("Error", r.Error)
+	for i, one := range strings.Split(r.Error, "\n") {
+		name := "Error"
+		if i > 0 {
+			name = ""
+		}
+		t.row(name, one)
+	}
 	t.row("To do", r.Hint)
 }
 

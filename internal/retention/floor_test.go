@@ -45,13 +45,34 @@ func TestIncompleteSnapshotsTakeNoPlaceOfGoodOnes(t *testing.T) {
 
 func TestSuspectSnapshotsTakeNoPlaceOfGoodOnes(t *testing.T) {
 	list := daily(t, 6, "2026-01-06")
-	list[4].State, list[5].State = varve.Suspect, varve.Suspect
-	kept, _ := plan(t, list, Policy{Last: 2}, clock(t, "2026-01-07 00:00"))
-	wantKept(t, kept, 3, 4, 5, 6)
-	kept, reasons := plan(t, list, Policy{Tags: [][]string{{"none has it"}}}, clock(t, "2026-01-07 00:00"))
-	wantKept(t, kept, 4, 6)
-	if reasons[5] != "suspect, and no rule keeps it" || reasons[6] != "suspect, but newer than the newest good snapshot" {
+	list[3].State, list[4].State = varve.Suspect, varve.Suspect
+	kept, reasons := plan(t, list, Policy{Last: 2}, clock(t, "2026-01-07 00:00"))
+	wantKept(t, kept, 3, 5, 6) // good: 6, 3; the newest two of all: 6, 5
+	if reasons[4] != "suspect, and no rule keeps it" {
 		t.Errorf("reasons %v", reasons)
+	}
+}
+
+func TestNothingIsRemovedWhileTheNewestSnapshotsAreSuspect(t *testing.T) {
+	policies := []Policy{{Last: 1}, {Days: 2}, {Daily: 2, Tags: [][]string{{"none has it"}}}, {Within: Duration{Hours: 1}}}
+	list := daily(t, 60, "2026-03-01")
+	for i := 10; i < 60; i++ {
+		list[i].State = varve.Suspect
+		if i%7 == 0 {
+			list[i].State = varve.Incomplete
+		}
+		for _, p := range policies {
+			kept, reasons := plan(t, list[:i+1], p, list[i].Time.Add(time.Hour))
+			if len(kept) != i+1 || !strings.Contains(reasons[1], "suspect") {
+				t.Fatalf("%+v after %d days kept %v, %v", p, i-9, kept, reasons[1])
+			}
+		}
+	}
+	list[59].State = varve.Complete
+	for _, p := range policies {
+		if kept, _ := plan(t, list, p, list[59].Time.Add(time.Hour)); len(kept) == len(list) {
+			t.Errorf("%+v removes nothing although the newest is good", p)
+		}
 	}
 }
 

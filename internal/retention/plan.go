@@ -19,7 +19,8 @@ type Decision struct {
 }
 
 // Plan decides about every snapshot, each series on its own, and returns the decisions ordered by Time, then Series, then Seq. The
-// order of snapshots does not matter. Hours, days and so on are those of the location of now.
+// order of snapshots does not matter. Of a series whose newest snapshots are suspect all are kept. Hours, days and so on are those of the
+// location of now.
 //
 // Nothing is planned and the error matches ErrEmptyPolicy where p has no rule, ErrClock where now is earlier than the time of the
 // newest snapshot of a series, by sequence; other errors are those of Policy.Validate.
@@ -70,7 +71,27 @@ func (p Policy) decide(list []varve.Snapshot, now time.Time) []Decision {
 	floor(list, good, counted, reasons)
 	apply(good, func(int) bool { return true })
 	apply(counted, func(i int) bool { return !list[i].State.Good() })
+	if alarming(list, good) {
+		pause(reasons)
+	}
 	return conclude(list, reasons)
+}
+
+// alarming reports whether a snapshot since the newest good one is suspect. Nobody knows then which of the older ones will be needed.
+func alarming(list []varve.Snapshot, good []int) bool {
+	if len(good) > 0 {
+		list = list[good[len(good)-1]:]
+	}
+	return slices.ContainsFunc(list, func(s varve.Snapshot) bool { return s.State == varve.Suspect })
+}
+
+// pause keeps what no rule keeps: time alone must not remove what was saved before something went wrong.
+func pause(reasons [][]string) {
+	for i := range reasons {
+		if len(reasons[i]) == 0 {
+			reasons[i] = []string{"kept until a snapshot is good again: the newest ones are suspect"}
+		}
+	}
 }
 
 // floor gives reasons to keep what no policy removes from among the counted snapshots, good ones and others.

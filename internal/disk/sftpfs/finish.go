@@ -179,7 +179,7 @@ func (w *writer) mustRead(durable bool) bool {
 func (w *writer) conclude(t turn, h sftp.Handle, durable, closing bool) error {
 	at := w.at
 	var mode, syncing, end *sftp.Call[sftp.None]
-	if w.mode != nil {
+	if w.mode != nil && w.disk.facts.known(&w.disk.facts.chmod) != Fails { // some servers hang up after a few refusals
 		mode = send(t, sftp.Fsetstat(h, modeOf(*w.mode)))
 	}
 	if durable && w.disk.offers[sftp.ExtFsync] {
