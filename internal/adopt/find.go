@@ -124,6 +124,7 @@ func find(dir disk.FS, style Style) ([]Found, error) {
 	if slices.ContainsFunc(names, func(n disk.Name) bool { return n.Name == progressMark }) {
 		spoilLast(list)
 	}
+	disorder(list, style.Levels)
 	return list, nil
 }
 

@@ -156,7 +156,7 @@ func TestAMarkBesideSnapshotsSpoilsTheNewest(t *testing.T) {
 
 func TestRsnapshotsOwnDirectoriesAreToldApart(t *testing.T) {
 	style := adopt.Style{Levels: []string{"hourly", "daily"}, Series: "rsnapshot", Running: true}
-	dir := place(t, "hourly.0", "hourly.1", "daily.0", "daily.10", "daily.01", "weekly.0", ".sync", "_delete.123", "_delete.x", "daily.",
+	dir := place(t, "daily.10", "daily.0", "hourly.1", "hourly.0", "daily.01", "weekly.0", ".sync", "_delete.123", "_delete.x", "daily.",
 		"daily", "daily.0.x", "daily.-1", "daily.1=", "daily.2/", "daily.99999999999")
 	got := told(t, dir, style)
 	slices.Sort(got)
@@ -169,8 +169,8 @@ func TestRsnapshotsOwnDirectoriesAreToldApart(t *testing.T) {
 		}
 	}
 	want(t, got, ".sync: 1970-01-01 00:16:46 unfinished", "_delete.123: 1970-01-01 00:16:47 condemned",
-		"daily.0: 1970-01-01 00:16:42 whole", "daily.10: 1970-01-01 00:16:43 whole", "daily.2",
-		"hourly.0: 1970-01-01 00:16:40 doubtful", "hourly.1: 1970-01-01 00:16:41 whole")
+		"daily.0: 1970-01-01 00:16:41 whole", "daily.10: 1970-01-01 00:16:40 whole", "daily.2",
+		"hourly.0: 1970-01-01 00:16:43 doubtful", "hourly.1: 1970-01-01 00:16:42 whole")
 	list, err := adopt.Find(dir, style)
 	must(t, err)
 	for _, f := range list {

@@ -50,6 +50,19 @@ func Named(names, series string) (Style, error) {
 	return s, err
 }
 
+// Daily reports whether names tell the day and not the time of day.
+func (s *Style) Daily() bool {
+	if s.Names == "" {
+		return false
+	}
+	p, err := s.compile()
+	if err != nil {
+		return false
+	}
+	_, daily := p.dated()
+	return daily
+}
+
 // pattern is a form of names, compiled.
 type pattern struct {
 	whole *regexp.Regexp

@@ -93,6 +93,13 @@ func (v *save) describeCopy(at disk.FS, name string, e *varve.Entry, info *disk.
 	if !slices.Equal(place.WithoutImposed(xattrs, e.Xattrs), e.Xattrs) {
 		e.Unkept |= varve.Xattrs
 	}
+	if v.staged.whole {
+		if e.MTime != info.MTime && e.Marks&varve.Passage == 0 {
+			return fmt.Errorf("/%s changes while it is adopted", e.Path)
+		}
+		e.Stamp = v.farStamp(e)
+		return nil
+	}
 	return v.disarm(at, name, e, info)
 }
 
@@ -127,6 +134,9 @@ func (w *worker) adopt(j *job) error {
 	if o != nil {
 		return adoptContent(e, o)
 	}
+	if v.staged.whole {
+		return w.readWhole(j, &info)
+	}
 	return w.readStaged(j, &info)
 }
 
@@ -154,7 +164,8 @@ func (w *worker) shared(j *job, info *disk.Info) (*varve.Entry, error) {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
-		if err == nil && have.Stamp.Ino == info.Stamp.Ino && have.Stamp.Dev == info.Stamp.Dev && have.Size == c.entry.Size {
+		if err == nil && have.Stamp.Ino == info.Stamp.Ino && have.Stamp.Dev == info.Stamp.Dev && have.Size == c.entry.Size &&
+			w.save.vouches(c, &have) {
 			return &c.entry, nil
 		}
 	}
@@ -162,6 +173,11 @@ func (w *worker) shared(j *job, info *disk.Info) (*varve.Entry, error) {
 		return &o, nil
 	}
 	return nil, nil
+}
+
+// vouches reports whether a base's record of its copy can be relied on: the guard of a stage has looked at all of them before.
+func (v *save) vouches(c *candidate, have *disk.Info) bool {
+	return !v.staged.whole || v.store.fault(have, &c.entry) == ""
 }
 
 // seekLinked finds what the bases have under the path of j, which may be the same inode.
@@ -193,6 +209,9 @@ func (w *worker) readStaged(j *job, info *disk.Info) error {
 		return err
 	}
 	defer r.Close()
+	if err := w.save.steady(e, r, info); err != nil {
+		return err
+	}
 	var holes []varve.Extent
 	if info.Allocated < info.Size {
 		if holes, err = r.Holes(info.Size, false); err != nil {
@@ -203,6 +222,9 @@ func (w *worker) readStaged(j *job, info *disk.Info) error {
 	sum, n, err := w.copier.Sum(place.NewStream(r, &now))
 	if err != nil {
 		return fmt.Errorf("read staged file /%s: %w", e.Path, err)
+	}
+	if err := w.save.steady(e, r, info); err != nil {
+		return err
 	}
 	now.Digest, j.stored = sum, n
 	return adoptContent(e, &now)

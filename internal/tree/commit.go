@@ -61,6 +61,11 @@ func (v *save) commit() error {
 	if err := v.seal(series); err != nil {
 		return err
 	}
+	if v.take != nil {
+		if err := v.take(); err != nil {
+			return err
+		}
+	}
 	if err := v.publish(series); err != nil {
 		return err
 	}
@@ -188,16 +193,7 @@ func (v *save) publish(series disk.FS) error {
 	if err := v.lease.lost(); err != nil {
 		return err
 	}
-	err := v.store.within(manifestsDir, func(dir disk.FS) error {
-		if err := v.store.give(p.dir, sealedManifest); err != nil {
-			return err
-		}
-		if err := p.dir.Rename(sealedManifest, dir, p.id.String()); err != nil {
-			return err
-		}
-		return dir.Sync()
-	})
-	if err != nil {
+	if err := v.store.giveManifest(p); err != nil {
 		return err
 	}
 	if err := p.dir.Rename(partialTree, series, name); err != nil {
@@ -207,6 +203,19 @@ func (v *save) publish(series disk.FS) error {
 		return err
 	}
 	return v.confirm()
+}
+
+// giveManifest gives the manifest of a partial its name.
+func (s *Store) giveManifest(p *partial) error {
+	return s.within(manifestsDir, func(dir disk.FS) error {
+		if err := s.give(p.dir, sealedManifest); err != nil {
+			return err
+		}
+		if err := p.dir.Rename(sealedManifest, dir, p.id.String()); err != nil {
+			return err
+		}
+		return dir.Sync()
+	})
 }
 
 // confirm makes sure, on a far disk, that the manifest is still there: who took over the series meanwhile has removed it before he

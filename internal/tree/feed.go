@@ -48,6 +48,7 @@ func (v *save) meet(j *job) {
 		v.trail.Meet(j.dir)
 	case v.staged != nil:
 		v.seekLinked(j)
+		v.staged.seekRead(j)
 	case e.SameAs != "":
 		j.group = v.groups[e.SameAs]
 	default:
@@ -99,12 +100,13 @@ type job struct {
 	candidates []candidate
 	moved      []mention // files of the base from that have its size and time
 	from       *base
-	group      *group     // of an object with several names
-	linked     bool       // it is a hard link to the first of its group
-	like       *candidate // an earlier state of the file, whose parts the copy may share
-	stored     int64      // bytes of content that were written
-	resumed    int64      // bytes of content that an interrupted run had written
-	old        bool       // it is linked from an earlier snapshot
-	changed    bool       // it changed while it was read
-	told       int64      // bytes of content that were reported on the way
+	group      *group        // of an object with several names
+	linked     bool          // it is a hard link to the first of its group
+	read       []varve.Entry // what adoptions that broke off had read of the file
+	like       *candidate    // an earlier state of the file, whose parts the copy may share
+	stored     int64         // bytes of content that were written
+	resumed    int64         // bytes of content that an interrupted run had written
+	old        bool          // it is linked from an earlier snapshot
+	changed    bool          // it changed while it was read
+	told       int64         // bytes of content that were reported on the way
 }

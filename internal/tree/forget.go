@@ -24,6 +24,7 @@ func splitLocation(location string) (series, name string) {
 // goes, then its files. Files that other snapshots share stay. In the end, also without ids, it finishes what removals that were
 // interrupted have left.
 func (s *Store) Forget(ctx context.Context, ids ...varve.SnapshotID) error {
+	incomplete := s.completeAll(ctx) // which is no reason to keep what is to go
 	all, err := s.Snapshots(ctx)
 	if err != nil && !errors.Is(err, varve.ErrDamaged) {
 		return fmt.Errorf("forget: %w", err)
@@ -48,8 +49,8 @@ func (s *Store) Forget(ctx context.Context, ids ...varve.SnapshotID) error {
 		}
 		todo = todo[n:]
 	}
-	if err := errors.Join(s.emptyTrash(ctx, true), s.pointAll(ctx)); err != nil {
-		return fmt.Errorf("forget: finish earlier removals: %w", err)
+	if err := errors.Join(s.emptyTrash(ctx, true), s.pointAll(ctx), incomplete); err != nil {
+		return fmt.Errorf("forget: finish what was interrupted: %w", err)
 	}
 	return nil
 }

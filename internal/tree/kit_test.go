@@ -205,7 +205,10 @@ func (b *bed) names(path string) (list []string) {
 }
 
 // tidy checks that the store holds its snapshots and nothing else, and that latest is the last.
-func (b *bed) tidy() {
+func (b *bed) tidy() { b.Helper(); b.tidyBeside() }
+
+// tidyBeside is tidy where the store's directory holds something else, too.
+func (b *bed) tidyBeside(others ...string) {
 	b.Helper()
 	var ids, dirs []string
 	for _, snap := range b.snaps {
@@ -226,7 +229,9 @@ func (b *bed) tidy() {
 	slices.Sort(ids)
 	dirs = append(dirs, "latest")
 	slices.Sort(dirs)
-	for path, want := range map[string][]string{"": {".varve", "s"}, "s": dirs, ".varve/manifests": ids, ".varve/partial": nil,
+	top := append([]string{".varve", "s"}, others...)
+	slices.Sort(top)
+	for path, want := range map[string][]string{"": top, "s": dirs, ".varve/manifests": ids, ".varve/partial": nil,
 		".varve/trash": nil, ".varve/locks": {"s"}, ".varve": control} {
 		if got := b.names(path); !slices.Equal(got, want) {
 			b.Errorf("/%s holds %q, want %q", path, got, want)

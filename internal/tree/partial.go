@@ -214,6 +214,9 @@ func (s *Store) removePartials(names []string) error {
 }
 
 func (s *Store) removePartial(all disk.FS, name string) error {
+	if err := checkAdopted(all, name); err != nil {
+		return err
+	}
 	unpublished, err := hasTree(all, name)
 	if err != nil {
 		return err

@@ -49,7 +49,8 @@ type save struct {
 	trail     *place.Trail
 	finished  []ended // directories that nothing more comes into
 
-	staged *staged // of a snapshot whose files are there already
+	staged *staged      // of a snapshot whose files are there already
+	take   func() error // moves the files into the partial at the end, where they lie elsewhere until then
 }
 
 // Save makes a snapshot of src: everything is put into a partial directory, made durable, and only then given its name.
@@ -108,6 +109,9 @@ func (s *Store) newSave(ctx context.Context, opts varve.SaveOptions) (*save, err
 // begin finds the bases, clears away what is of no use, and makes the directory for the files.
 func (v *save) begin() error {
 	if err := v.store.dropForgotten(); err != nil {
+		return err
+	}
+	if err := v.store.completeAdoptions(v.opts.Series); err != nil {
 		return err
 	}
 	all, err := v.store.Snapshots(v.ctx)

@@ -3,6 +3,7 @@ package tree
 import (
 	"cmp"
 	"errors"
+	"fmt"
 
 	"varve"
 	"varve/internal/disk"
@@ -143,6 +144,9 @@ func (v *save) record(j *job) error {
 		return nil
 	}
 	if err := v.entries.Add(e); errors.Is(err, manifest.ErrEntry) && e.Kind != varve.Dir {
+		if v.staged != nil && v.staged.whole {
+			return fmt.Errorf("/%s: %w", e.Path, err)
+		}
 		e.Err = err
 		v.miss(e)
 		return v.takeBack(e)
@@ -176,7 +180,7 @@ func (v *save) record(j *job) error {
 	if j.changed {
 		v.report(varve.Event{Kind: varve.Changed, Path: e.Path})
 	}
-	if aspect := e.Unkept &^ varve.Flags; aspect != 0 && !isLent(e) { // flags are never set on copies
+	if aspect := e.Unkept &^ varve.Flags; aspect != 0 && !isLent(e) && !v.madeUp(e) { // flags are never set on copies
 		v.report(varve.Event{Kind: varve.Unkept, Path: e.Path, Aspect: aspect})
 	}
 	v.report(varve.Event{Kind: varve.Done, Path: e.Path, Bytes: max(e.Size-j.told, 0), Stored: j.stored > 0})

@@ -25,6 +25,8 @@ type staged struct {
 	linked map[uint64]varve.Entry // by inode: what bases have under other paths
 	twins  []uint64               // inodes that have several names here, ascending
 	inside map[string]int         // how many entries lie in a directory, as far as they were settled
+	whole  bool                   // it is an adopted directory: nothing in it is changed
+	read   []varve.Entry          // files that adoptions which broke off had read, in listing order
 }
 
 // modes are the permissions of an object before it was made readable, and since.

@@ -223,12 +223,15 @@ func (l *ledger) value(e *varve.Entry, stream cipher.Stream, off int64) (bool, e
 }
 
 func (l *ledger) Learn(e *varve.Entry, fresh bool) error {
-	if e.Kind != varve.Regular || e.Stamp.Ino == 0 || e.SameAs != "" {
+	if e.Kind != varve.Regular || e.SameAs != "" {
 		return nil
 	}
 	good := l.hadContent(e, fresh)
 	if !good {
 		l.odd++
+	}
+	if e.Stamp.Ino == 0 { // it would not be known again
+		return nil
 	}
 	sum := l.sum(l.salt, e)
 	stream, err := streamOf(sum)
