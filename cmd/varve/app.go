@@ -27,12 +27,18 @@ type app struct {
 	errTTY  bool // standard error is a terminal
 	now     func() time.Time
 	env     func(string) string
+	root    bool                   // the superuser runs it, whose files are those of the system
+	program func() (string, error) // the path of the program, for others to run it
+	system  string                 // what stands before /etc and /run; empty but in tests
 	host    func() (string, error)
 	open    func(path string) (disk.FS, error)
 	tty     func() (*os.File, error) // opens the terminal where a passphrase can be asked for; nil where there is none
 	signals chan os.Signal           // those that ask for a line of progress
 
 	workFactor int // of new passphrases; 0 for the usual one
+
+	sendmail string // the program that takes mail; empty for the machine's
+	syslog   string // the socket of the system's log; empty for the machine's
 
 	store    string
 	secrets  *secrets // what opens the store, where it is a vault
@@ -61,6 +67,8 @@ func newApp() *app {
 		errTTY:  term.IsTerminal(int(os.Stderr.Fd())),
 		now:     time.Now,
 		env:     os.Getenv,
+		root:    os.Geteuid() == 0,
+		program: lastingProgram,
 		host:    os.Hostname,
 		open:    osfs.Open,
 		tty:     openTerminal,

@@ -84,7 +84,7 @@ func source(t *testing.T) (dir, store string) {
 
 func TestAnInterruptedCommandEndsWith130(t *testing.T) {
 	dir, store := source(t)
-	call(t, exitGood, "init", store, dir)
+	call(t, exitGood, "backup", "--init", "-s", store, dir)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, args := range [][]string{
@@ -179,7 +179,7 @@ func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
 
 func TestOutputThatCannotBeWrittenIsAFailure(t *testing.T) {
 	dir, store := source(t)
-	call(t, exitGood, "init", store, dir)
+	call(t, exitGood, "backup", "--init", "-s", store, dir)
 	for _, args := range [][]string{{"snapshots", "-s", store}, {"cat", "-s", store, "latest:" + dir + "/one"}, {"version"}, {"ls", "-s", store, "latest"}} {
 		a, _, _ := testApp()
 		a.out = newOutput(fullDisk{})

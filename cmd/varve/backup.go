@@ -10,11 +10,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"varve"
+	"varve/internal/freeze"
 	"varve/internal/location"
 	"varve/internal/remote"
 )
 
-// backup is one run of varve backup, or of varve init with sources.
+// backup is one run of varve backup.
 type backup struct {
 	app      *app
 	excludes excludeFlags
@@ -24,12 +25,12 @@ type backup struct {
 	dryRun   bool
 	recheck  bool
 	init     bool // a directory that is not a store becomes one
-	fresh    bool // it must not be a store yet
 	dayNames bool
+	// snapshot is the kind of the file system's snapshot that is read; empty for the files as they are. frozen is set while there is one.
+	snapshot freeze.Kind
+	frozen   *freeze.Frozen
 	// passwordFile holds the password for an rsync daemon.
 	passwordFile string
-	// make makes the store; nil stands for a tree.
-	make func(ctx context.Context, spec string, o location.Options) error
 }
 
 func (a *app) backupCommand() *cobra.Command {
@@ -54,6 +55,7 @@ or HOST::MODULE/PATH of an rsync daemon.`,
 	flags.BoolVar(&b.recheck, "recheck", false, "read what older snapshots hold before it is built on, and save anew what is damaged")
 	flags.BoolVar(&b.init, "init", false, "make the store if there is none")
 	flags.StringVar(&b.passwordFile, "rsync-password-file", "", "read the password for an rsync daemon from this `FILE` (default $RSYNC_PASSWORD)")
+	flags.Var(parsed(&b.snapshot, "KIND", parseFreeze), "snapshot", "read local sources from a snapshot of their file system: btrfs, lvm, zfs")
 	flags.BoolVar(&b.dayNames, "day-names", false, "name the directory of the snapshot by the day, as in 2026-11-20")
 	return c
 }
@@ -71,10 +73,13 @@ func (b *backup) run(ctx context.Context, args []string) error {
 	if b.wanted.Request, err = b.excludes.request(); err != nil {
 		return err
 	}
+	if err := b.checkSnapshot(specs); err != nil {
+		return err
+	}
 	if pulls(specs) {
 		return b.pull(ctx, spec, specs)
 	}
-	b.origin, err = location.From(ctx, specs, b.wanted.Request, b.app.options(b.app.secrets))
+	b.origin, err = location.From(ctx, specs, b.wanted.Request, b.sourceOptions())
 	if err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
@@ -96,15 +101,16 @@ func (b *backup) from(ctx context.Context, spec string, args []string) error {
 		return err
 	}
 	if place == nil {
-		return b.compare(ctx, nil, job)
+		return b.still(ctx, job, func() error { return b.compare(ctx, nil, job) })
 	}
 	b.wanted.Skip = place.Skip
-	if b.dryRun {
-		err = b.compare(ctx, place.Store, job)
-	} else {
+	err = b.still(ctx, job, func() error {
+		if b.dryRun {
+			return b.compare(ctx, place.Store, job)
+		}
 		b.app.warnOpen(place)
-		err = ofStore(place.Path, b.save(ctx, place, job))
-	}
+		return ofStore(place.Path, b.save(ctx, place, job))
+	})
 	return errors.Join(err, place.Close())
 }
 
@@ -113,20 +119,14 @@ func (b *backup) from(ctx context.Context, spec string, args []string) error {
 func (b *backup) place(ctx context.Context, spec string) (*location.Place, error) {
 	o := b.app.options(b.app.secrets)
 	o.DayNames = b.dayNames
-	if !b.fresh {
-		place, err := b.app.openPlace(ctx, spec, b.app.secrets, o)
-		if err == nil || !b.init || !errors.Is(err, varve.ErrNoStore) {
-			return place, err
-		}
+	place, err := b.app.openPlace(ctx, spec, b.app.secrets, o)
+	if err == nil || !b.init || !errors.Is(err, varve.ErrNoStore) {
+		return place, err
 	}
 	if err := b.look(ctx); err != nil || b.dryRun {
 		return nil, err
 	}
-	if b.make == nil {
-		b.make = location.Init
-	}
-	err := ofStore(spec, b.make(ctx, spec, o))
-	if err != nil && (b.fresh || !errors.Is(err, fs.ErrExist)) {
+	if err := ofStore(spec, location.Init(ctx, spec, o)); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
 	return location.Open(ctx, spec, o)

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"varve/internal/config"
+	jobs "varve/internal/job"
 	"varve/internal/location"
 	"varve/internal/notice"
 )
@@ -22,7 +22,16 @@ func (a *app) configPath(c *cobra.Command) (string, error) {
 	if f := c.Flag(configFlag); f != nil && f.Value.String() != "" {
 		return f.Value.String(), nil
 	}
-	return config.Path(os.Geteuid() == 0, a.env)
+	return a.standardConfig()
+}
+
+// standardConfig returns where the configuration file is unless a command names another one.
+func (a *app) standardConfig() (string, error) {
+	path, err := config.Path(a.root, a.env)
+	if err == nil && a.root {
+		path = a.system + path
+	}
+	return path, err
 }
 
 // loadConfig reads the configuration file of a command.
@@ -31,8 +40,13 @@ func (a *app) loadConfig(c *cobra.Command) (*config.Config, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	conf, err := config.Load(path, config.Options{Home: a.env("HOME"), Place: checkPlace, Sources: checkSources})
+	conf, err := config.Load(path, a.configOptions())
 	return conf, path, err
+}
+
+// configOptions returns how configuration files are read.
+func (a *app) configOptions() config.Options {
+	return config.Options{Home: a.env("HOME"), Place: checkPlace, Sources: checkSources}
 }
 
 // checkPlace returns what is wrong with a place on another machine.
@@ -60,21 +74,16 @@ func checkSources(texts []string) error {
 	return nil
 }
 
-// cannotFreeze says that a job asks for what this version has not.
-func cannotFreeze(kind config.Freeze) error {
-	return fmt.Errorf("snapshot = %q: this version cannot take snapshots of file systems", kind)
-}
-
 // checkConfig returns what this version, or this machine, cannot do of what a configuration asks for.
 func checkConfig(conf *config.Config) error {
 	var errs []error
 	for _, j := range conf.Jobs {
-		if j.Snapshot != config.None {
-			errs = append(errs, fmt.Errorf("job %s: %w", j.Name, cannotFreeze(j.Snapshot)))
+		if err := checkFreeze(j); err != nil {
+			errs = append(errs, fmt.Errorf("job %s: %w", j.Name, err))
 		}
 	}
-	_, err := notice.New(channelsOf(conf.Notices), notice.Options{})
-	return errors.Join(append(errs, err)...)
+	_, err := notice.New(channelsOf(conf.Notices, nil), notice.Options{})
+	return errors.Join(append(errs, jobs.CheckRoom(conf), err)...)
 }
 
 func (a *app) configCommand() *cobra.Command {
@@ -104,8 +113,8 @@ func (a *app) configCheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
 		Short: "Find what is wrong in the configuration file",
-		Long: `Find everything that is wrong in the configuration file, each with its place in it. Nothing is opened, sent or run. The exit code is 0
-where nothing is wrong, and 1 otherwise.`,
+		Long: `Find everything that is wrong in the configuration file, each with its place in it, and what this machine cannot do of it. Nothing is
+changed, sent or run. The exit code is 0 where nothing is wrong, and 1 otherwise.`,
 		Example: `  varve config check --config /etc/varve/varve.toml`,
 		Args:    wants(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {

@@ -59,7 +59,7 @@ func (a *app) newJobs(ctx context.Context, conf *config.Config) (*configured, er
 	}
 	j := &configured{app: a, state: state, stores: &storeSecrets{app: a, known: map[string]*secrets{}}}
 	j.deps = &jobs.Deps{Config: conf, History: past, Now: a.now, Sleep: pause, Random: rand.Int64N, Machine: machine{app: a}, Program: program(),
-		Built: builtAt(), Open: j.stores.open, Sources: a.sourceOptions, Freeze: noFreeze, Owners: newOwners(),
+		Built: builtAt(), Open: j.stores.open, Sources: a.sourceOptions, Freeze: a.freeze, Owners: newOwners(),
 		Scratch: jobs.ScratchIn(a.scratchBase(), crand.Text), Warn: a.warnOfRun,
 		ExitCode: func(err error) int { return jobCode(ctx, err) }}
 	j.teller = &teller{app: a, deps: j.deps}
@@ -119,11 +119,6 @@ func (m machine) Host() (string, error) {
 		err = errors.New("it is empty")
 	}
 	return escape(host), err
-}
-
-// noFreeze is what takes snapshots of file systems in this version.
-func noFreeze(_ context.Context, kind config.Freeze, _ []string) (jobs.Frozen, error) {
-	return nil, cannotFreeze(kind)
 }
 
 // sourceOptions returns how the machine of a job's sources is reached.

@@ -22,7 +22,8 @@ largest, goes to a directory of its own in $TMPDIR, or /var/tmp, and is compared
 on this machine is used. What came of it is remembered, and told by varve status. A file that comes back wrong makes the exit code 4.`,
 		Example: `  varve drill home
   varve drill -v`,
-		Args: wants(cobra.ArbitraryArgs),
+		Args:              wants(cobra.ArbitraryArgs),
+		ValidArgsFunction: a.completeJobs,
 		RunE: func(c *cobra.Command, names []string) error {
 			return a.withJobs(c, func(j *configured) error { return j.drill(c.Context(), names) })
 		},

@@ -9,10 +9,13 @@ import (
 
 	"varve"
 	"varve/internal/disk"
+	"varve/internal/freeze"
 	"varve/internal/location"
 	"varve/internal/mux"
 	"varve/internal/retention"
 	"varve/internal/ssh"
+	"varve/internal/tree"
+	"varve/internal/units"
 	"varve/internal/vault"
 	"varve/internal/walk"
 )
@@ -48,8 +51,18 @@ var (
 	errFull = errors.New("is full")
 	// errStopped says that somebody who was asked for something ended the program instead.
 	errStopped = errors.New("interrupted")
+	// errSilent says that all that is to be said is the exit code.
+	errSilent = errors.New("nothing to tell")
+	// errConfigured says that there is a configuration file already.
+	errConfigured = errors.New("there is a configuration already")
 	// errGuarded says that a snapshot may not be removed by the way.
 	errGuarded = errors.New("not removed without --force")
+	// errDaemon says that a daemon runs the jobs of a configuration already.
+	errDaemon = errors.New("another daemon runs the jobs of it")
+	// errProgram says that the program is in a place where nothing may rely on it.
+	errProgram = errors.New("the program is in a place where it will not stay")
+	// errNoTimers says that nothing on this machine starts jobs.
+	errNoTimers = errors.New("this machine has neither systemd nor cron")
 )
 
 // treeError says that a tree store has not what was asked for.
@@ -183,11 +196,19 @@ func hint(err error) string {
 		{vault.ErrWithheld, "was the storage set back, or did it lose objects? What is there can be read; varve prune --give-up goes on without the rest"},
 		{vault.ErrLastKey, "add another one first: varve key add"},
 		{vault.ErrKey, "--key FILE takes a key file, or the recovery sheet typed into a file"},
+		{errDaemon, "one is enough: kill -HUP has it read the file anew"},
+		{errProgram, "build varve with make build, put it into a directory such as /usr/local/bin, and run it from there"},
+		{errNoTimers, "varve daemon runs jobs when they are due, and needs neither"},
+		{units.ErrSystemd, "what was written stays; where systemd does not run, --system cron uses cron. A user's systemd wants a session of the user"},
 		{varve.ErrBusy, "another backup or forget of this series is running; try again when it has ended"},
 		{varve.ErrNoSnapshot, "varve snapshots lists what there is"},
+		{freeze.ErrKind, "--snapshot names another kind; without it the files are read as they are"},
 		{walk.ErrNoSource, "is it a disk that is not mounted? No snapshot was made"},
 		{retention.ErrClock, "correct the clock, or forget the snapshots with wrong times by their IDs; nothing was removed"},
+		{errConfigured, "add what was printed to it, look whether it is right (varve config check), and make the store: varve init STORE"},
 		{errGuarded, "--force removes it nevertheless"},
+		{disk.ErrCrossDevice, "a directory is taken in as it is where the store is on the same file system; --copy saves it in any store"},
+		{tree.ErrOrder, "snapshots are taken in oldest first; --series puts them into a series of their own"},
 		{errOwners, "run as root to restore owners, or leave them alone with --no-owner"},
 		{errFull, "varve forget makes room, in a vault together with varve prune; both work on a full disk"},
 		{disk.ErrNotEmpty, "a new store wants an empty directory"},
@@ -204,7 +225,7 @@ func hint(err error) string {
 // finish tells err, if any, and returns the exit code. With --json the error is an object, too.
 func (a *app) finish(ctx context.Context, err error, args []string) int {
 	code := exitCode(ctx, err)
-	if code == exitGood {
+	if code == exitGood || errors.Is(err, errSilent) {
 		return code
 	}
 	text, help := describe(err), hint(err)

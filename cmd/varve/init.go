@@ -9,21 +9,31 @@ import (
 	"varve/internal/seal"
 )
 
+// newStore is one run of varve init.
+type newStore struct {
+	app      *app
+	kind     location.Kind
+	vault    *newVault
+	dayNames bool
+}
+
 func (a *app) initCommand() *cobra.Command {
-	b := &backup{app: a, init: true}
-	v := &newVault{app: a}
-	kind := location.Tree
+	n := &newStore{app: a, kind: location.Tree, vault: &newVault{app: a}}
 	c := &cobra.Command{
 		Use:   "init STORE [SOURCE...]",
-		Short: "Make a store, and a first snapshot if sources are named",
-		Long: `Make a store in a directory that does not exist yet or is empty. With sources, a first snapshot of them is made at once. The store may
-also be named by --store.
+		Short: "Make a store, and a first configuration file if sources are named",
+		Long: `Make a store in a directory that does not exist yet or is empty. The store may also be named by --store.
+
+With sources, a first configuration file is written, with comments, for a job that saves them to the store every night, keeps what is worth
+keeping, checks it, rehearses restores, and sends mail when something is wrong. It is --config FILE, else /etc/varve/varve.toml for root and
+~/.config/varve/varve.toml for others. Where there is one already nothing is made, and what is to be added to it is printed. After that,
+varve run --all makes the first snapshot, and varve schedule install has it made every night.
 
 A vault gets a passphrase, which is asked for on a terminal, twice, and taken from --passphrase-file, --passphrase-command or --passphrase-fd
 otherwise; or, with --recipient, a key that somebody holds. Its recovery sheet, to be printed and kept safe, goes to standard output or into
-the file of --recovery.`,
-		Example: `  varve init /mnt/backup/store
-  varve init /mnt/backup/store /home /etc
+the file of --recovery. Jobs run when nobody is there to be asked: the first configuration names --passphrase-file or --passphrase-command.`,
+		Example: `  varve init /mnt/backup/varve
+  varve init /mnt/backup/varve /etc /home/u
   varve init --kind vault --recovery sheet.txt /mnt/box/vault`,
 		Args: wants(cobra.ArbitraryArgs),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -34,14 +44,13 @@ the file of --recovery.`,
 				}
 				a.store, args = spec, rest
 			}
-			return b.initStore(c.Context(), kind, v, args)
+			return n.run(c, args)
 		},
 	}
 	flags := c.Flags()
-	flags.Var(parsed(&kind, "KIND", parseKind), "kind", "make a tree or a vault (default tree)")
-	v.add(c)
-	flags.BoolVar(&b.dayNames, "day-names", false, "name the directory of the first snapshot by the day, as in 2026-11-20 (tree)")
-	b.excludes.caches = true
+	flags.Var(parsed(&n.kind, "KIND", parseKind), "kind", "make a tree or a vault (default tree)")
+	n.vault.add(c)
+	flags.BoolVar(&n.dayNames, "day-names", false, "have jobs name the directories of snapshots by the day, as in 2026-11-20 (tree)")
 	return c
 }
 
@@ -54,33 +63,38 @@ func parseKind(text string) (location.Kind, error) {
 	return "", usagef("kind %q: want tree or vault", text)
 }
 
-// initStore makes the store, which must not be one yet.
-func (b *backup) initStore(ctx context.Context, kind location.Kind, v *newVault, sources []string) error {
-	b.fresh = true
+// run makes the store, which must not be one yet, and with sources the first configuration.
+func (n *newStore) run(c *cobra.Command, sources []string) error {
 	switch {
-	case kind == location.Vault:
-		b.make = v.make
-	case v.given(), len(b.app.secrets.flagged()) > 0:
+	case n.kind == location.Tree && (n.vault.given() || len(n.app.secrets.flagged()) > 0):
 		return usagef("passphrases, keys, --recipient, --recovery and --insecure-no-encryption are about a vault: give --kind vault")
-	default:
-		b.make = location.Init
-	}
-	if kind == location.Vault && b.dayNames {
+	case n.kind == location.Vault && n.dayNames:
 		return usagef("--day-names is about a tree: a vault has no directories for snapshots")
+	case len(sources) == 0 && n.dayNames:
+		return usagef("--day-names is about the first configuration: name sources, or give it to varve backup")
+	case len(sources) == 0:
+		return n.make(c.Context())
 	}
-	if len(sources) > 0 {
-		return b.run(ctx, sources)
-	}
-	if b.dayNames {
-		return usagef("--day-names is about the first snapshot: name sources, or give it to varve backup")
-	}
-	if err := ofStore(b.app.store, b.make(ctx, b.app.store, b.app.options(b.app.secrets))); err != nil {
+	first, err := n.prepareFirst(c, sources)
+	if err != nil {
 		return err
 	}
-	if kind == location.Vault {
-		return nil // which told of itself
+	if err := n.make(c.Context()); err != nil {
+		return first.drop(err)
 	}
-	return b.app.made(jsonInit{Kind: kind})
+	return first.publish(c.Context())
+}
+
+// make makes the store, and tells of it.
+func (n *newStore) make(ctx context.Context) error {
+	a := n.app
+	if n.kind == location.Vault {
+		return ofStore(a.store, n.vault.make(ctx, a.store, a.options(a.secrets)))
+	}
+	if err := ofStore(a.store, location.Init(ctx, a.store, a.options(a.secrets))); err != nil {
+		return err
+	}
+	return a.made(jsonInit{Kind: n.kind})
 }
 
 // firstStore splits the store off arguments; where there are none it is that of the environment.

@@ -3,9 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"varve"
 	"varve/internal/config"
+	"varve/internal/disk"
+	"varve/internal/freeze"
 	"varve/internal/hook"
 	jobs "varve/internal/job"
 	"varve/internal/vault"
@@ -32,9 +35,10 @@ func jobCode(ctx context.Context, err error) int {
 	return code
 }
 
-// jobHint returns what may help somebody who is told of a run; empty where nothing comes to mind.
+// jobHint returns what may help somebody who is told of a run, for each thing that went wrong; empty where nothing comes to mind.
 func jobHint(err error) string {
 	var faults config.Faults
+	var hints []string
 	for _, h := range [...]struct {
 		sentinel error
 		text     string
@@ -43,19 +47,22 @@ func jobHint(err error) string {
 		{jobs.ErrIncomplete, "make what is missing readable, or exclude it"},
 		{jobs.ErrGuard, "is it a disk that is not mounted? The guard of the job names what must be there"},
 		{jobs.ErrClock, "correct the clock; the next run removes what may go"},
-		{jobs.ErrRoom, "make room there, or ask for less: guard.min-free"},
+		{jobs.ErrRoom, "make room there, or ask for less: guard.min-free, max-size, keep-free"},
+		{disk.ErrNoSpace, "make room in the store: varve forget, in a vault together with varve prune; both work on a full disk"},
+		{jobs.ErrCommand, "run the command by hand to see what it says; a snapshot is made when it succeeds"},
+		{freeze.ErrKind, "the key snapshot of the job says of what kind it is; none reads the files as they are"},
 		{hook.ErrTimeout, "the key timeout of the command says how long it may take"},
 		{jobs.ErrHook, "run the command by hand to see what it says"},
 		{varve.ErrNoStore, "is it a disk that is not mounted? A new store is made by hand: varve init STORE"},
 		{varve.ErrBusy, "another run goes on; try again when it has ended"},
-		{vault.ErrLocked, "the keys passphrase-file, passphrase-command and key-file of the store name what opens it"},
+		{vault.ErrKey, "the keys passphrase-file, passphrase-command and key-file of the store name what opens it"},
 	} {
 		if errors.Is(err, h.sentinel) {
-			return h.text
+			hints = append(hints, h.text)
 		}
 	}
-	if errors.As(err, &faults) {
-		return ""
+	if errors.As(err, &faults) || len(hints) > 0 {
+		return strings.Join(hints, "; ")
 	}
 	return hint(err)
 }

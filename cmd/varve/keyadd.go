@@ -82,7 +82,7 @@ func (k *keyAdding) run(ctx context.Context, v *vault.Store, name string) error 
 
 // client makes a put-only key.
 func (k *keyAdding) client(ctx context.Context, v *vault.Store, name string) error {
-	file, err := newSecretFile(k.out)
+	file, err := newSecretFile("key file", k.out)
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (a *app) export(v *vault.Store, kind seal.KeyKind, name, path string, handO
 	if err != nil {
 		return err
 	}
-	file, err := newSecretFile(path)
+	file, err := newSecretFile("key file", path)
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func (r *rotating) run(ctx context.Context, v *vault.Store) error {
 	if err != nil {
 		return err
 	}
-	file, err := newSecretFile(r.recovery)
+	file, err := newSecretFile("key file", r.recovery)
 	if err != nil {
 		return err
 	}

@@ -41,10 +41,13 @@ func (h homeless) Run() int {
 
 // varveForTests is the program as scripts call it: VARVE_TEST_NOW sets the clock, VARVE_TEST_TTY makes both outputs terminals,
 // VARVE_TEST_KILL_AT kills the process before the disk operation with this number, VARVE_TEST_DENY is the name of a file that may not be
-// opened. There is nobody to ask, and passphrases are weak.
+// opened. VARVE_TEST_SENDMAIL is the program that takes mail, VARVE_TEST_SYSLOG the socket of the log. There is nobody to ask, passphrases are
+// weak, and the configuration file of the system is never meant. VARVE_TEST_SYSTEM is the directory that stands for the root directory, with etc
+// and run, and makes who calls root; VARVE_TEST_PROGRAM is where the program is.
 func varveForTests() {
 	a := newApp()
-	a.tty, a.workFactor = nil, 1
+	a.tty, a.workFactor, a.root = nil, 1, false
+	a.sendmail, a.syslog = os.Getenv("VARVE_TEST_SENDMAIL"), os.Getenv("VARVE_TEST_SYSLOG")
 	if text := os.Getenv("VARVE_TEST_NOW"); text != "" {
 		now, err := time.Parse(time.RFC3339, text)
 		if err != nil {
@@ -63,6 +66,12 @@ func varveForTests() {
 			os.Exit(2)
 		}
 		a.open = faulty(&faultfs.Injector{At: at, Do: func(faultfs.Op) { killSelf() }})
+	}
+	if dir := os.Getenv("VARVE_TEST_SYSTEM"); dir != "" {
+		a.system, a.root = dir, true
+	}
+	if path := os.Getenv("VARVE_TEST_PROGRAM"); path != "" {
+		a.program = func() (string, error) { return path, nil }
 	}
 	if name := os.Getenv("VARVE_TEST_DENY"); name != "" {
 		a.open = faulty(onOpen(name, faultfs.Fault{Err: syscall.EACCES}, nil))

@@ -39,7 +39,7 @@ func (v *newVault) make(ctx context.Context, spec string, o location.Options) er
 	if err != nil {
 		return err
 	}
-	sheet, err := newSecretFile(v.recovery)
+	sheet, err := newSecretFile("key file", v.recovery)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (t *teller) tell(ctx context.Context, e jobs.Event) error {
 			t.late = append(t.late, n)
 		}
 	}
-	return t.send(ctx, now, t.report(e))
+	return t.send(ctx, now, e.Job.SSH, t.report(e))
 }
 
 // flush writes the figures, if anybody wants them.
@@ -41,19 +41,19 @@ func (t *teller) flush(ctx context.Context) error {
 	if len(late) == 0 {
 		return nil
 	}
-	return t.send(ctx, late, &notice.Report{Event: notice.Success, Metrics: metricsOf(t.deps)})
+	return t.send(ctx, late, nil, &notice.Report{Event: notice.Success, Metrics: metricsOf(t.deps)})
 }
 
-// send sends a report to those who are to have it.
-func (t *teller) send(ctx context.Context, to []*config.Notice, r *notice.Report) error {
+// send sends a report to those who are to have it; ssh is the command line that reaches other machines.
+func (t *teller) send(ctx context.Context, to []*config.Notice, ssh config.Line, r *notice.Report) error {
 	if len(to) == 0 {
 		return nil
 	}
-	channels := channelsOf(to)
+	channels := channelsOf(to, ssh)
 	for i := range channels { // who wants it was decided already
 		channels[i].On, channels[i].Jobs = nil, nil
 	}
-	o := notice.Options{Host: r.Host, Now: t.app.now}
+	o := notice.Options{Host: r.Host, Now: t.app.now, Sendmail: t.app.sendmail, Log: t.app.syslog}
 	if notice.UnderJournal(os.Stderr, t.app.env) {
 		o.Journal = t.app.screen
 	}
@@ -67,8 +67,11 @@ func (t *teller) send(ctx context.Context, to []*config.Notice, r *notice.Report
 	return nil
 }
 
-// channelsOf returns notices of a configuration as channels.
-func channelsOf(notices []*config.Notice) []notice.Channel {
+// channelsOf returns notices of a configuration as channels; ssh is the command line that reaches other machines, empty for the usual one.
+func channelsOf(notices []*config.Notice, ssh config.Line) []notice.Channel {
+	if len(ssh) == 0 {
+		ssh = config.Line{"ssh"}
+	}
 	var all []notice.Channel
 	for _, n := range notices {
 		c := notice.Channel{Name: n.Name, Kind: notice.Kind(n.Kind), Jobs: n.Jobs, To: n.To, From: n.From, SMTP: n.SMTP, SMTPUser: n.SMTPUser,
@@ -79,7 +82,7 @@ func channelsOf(notices []*config.Notice) []notice.Channel {
 		if !n.Run.IsZero() {
 			c.Run = hook.Command{Shell: n.Run.Run.Shell, Argv: n.Run.Run.Argv, User: n.Run.User, Timeout: time.Duration(n.Run.Timeout)}
 			if n.Run.On != "" {
-				c.Run.Remote = []string{"ssh", "-oBatchMode=yes", "--", n.Run.On}
+				c.Run.Remote = append(slices.Clone([]string(ssh)), "-oBatchMode=yes", "--", n.Run.On)
 			}
 		}
 		all = append(all, c)
@@ -101,6 +104,7 @@ func metricsOf(d *jobs.Deps) *notice.Metrics {
 		if last := h.Last(); last != nil {
 			one.Run, one.Result = last.Begin, string(last.Result)
 			one.Files, one.Bytes, one.Added, one.Skipped = last.Files, last.Bytes, last.Added, last.Skipped
+			one.Vanished, one.Changed = last.Vanished, last.Changed
 			if !last.End.IsZero() {
 				one.Duration = last.End.Sub(last.Begin)
 			}

@@ -9,26 +9,28 @@ import (
 	"testing"
 )
 
-// codeBlocks returns the lines of the indented blocks of a document, without comments at their ends.
-func codeBlocks(t *testing.T, path string) (blocks [][]string) {
+// readme returns the lines of the indented blocks in a section of the README, without comments at their ends; those before the first
+// section where it is empty.
+func readme(t *testing.T, section string) (lines []string) {
 	t.Helper()
-	text, err := os.ReadFile(path)
+	text, err := os.ReadFile(filepath.Join(checkout, "README.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	inside := false
+	at := ""
 	for line := range strings.Lines(string(text)) {
-		code, indented := strings.CutPrefix(line, "    ")
-		if indented && !inside {
-			blocks = append(blocks, nil)
+		if heading, ok := strings.CutPrefix(line, "## "); ok {
+			at = strings.TrimSpace(heading)
 		}
-		if inside = indented; inside {
+		if code, indented := strings.CutPrefix(line, "    "); indented && at == section {
 			code, _, _ = strings.Cut(code, " #")
-			last := len(blocks) - 1
-			blocks[last] = append(blocks[last], strings.TrimSpace(code))
+			lines = append(lines, strings.TrimSpace(code))
 		}
 	}
-	return blocks
+	if len(lines) == 0 {
+		t.Fatalf("the README has no commands in the section %q", section)
+	}
+	return lines
 }
 
 // tool runs a program of the system in dir, and skips the test where there is none.
@@ -54,7 +56,7 @@ func tool(t *testing.T, dir, name string, args ...string) string {
 const checkout = "../.."
 
 func TestTheReadmesTwoCommandsWork(t *testing.T) {
-	first := codeBlocks(t, filepath.Join(checkout, "README.md"))[0]
+	first := readme(t, "")
 	want := []string{"go run ./cmd/varve backup --init -s /tmp/store /etc", "make test"}
 	if !slices.Equal(first, want) {
 		t.Fatalf("the first commands of the README are %q, want %q", first, want)
@@ -73,7 +75,7 @@ func TestTheReadmesTwoCommandsWork(t *testing.T) {
 	call(t, exitGood, "restore", "-s", store, "latest:"+src+"/file", "-t", filepath.Join(t.TempDir(), "out"))
 }
 
-func TestTheReadmesFiveMinutesWorkFromAnEmptyDirectory(t *testing.T) {
+func TestTheReadmesFirstBackupAndRestoreWorkFromAnEmptyDirectory(t *testing.T) {
 	bin, top, empty := filepath.Join(t.TempDir(), "varve"), t.TempDir(), t.TempDir()
 	tool(t, checkout, "go", "build", "-buildvcs=false", "-o", bin, "./cmd/varve")
 	for _, name := range []string{"etc/hosts", "home/u/notes/one", "var/cache/x"} {
@@ -85,7 +87,7 @@ func TestTheReadmesFiveMinutesWorkFromAnEmptyDirectory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	commands := codeBlocks(t, filepath.Join(checkout, "README.md"))[1]
+	commands := append(readme(t, "The first backup"), readme(t, "Restore")...)
 	script := "set -e\n"
 	for _, line := range commands {
 		// All paths but those of --exclude are of another system.

@@ -84,6 +84,11 @@ func (r *restoring) open(ctx context.Context, p *location.Place, o *opened) (*lo
 	if err != nil {
 		return nil, usage(fmt.Errorf("target: %w", err))
 	}
+	if at.Scheme == location.SSH {
+		over := at
+		over.Scheme = location.SFTP
+		return nil, usagef("what is restored goes to another machine over SFTP: in the place of --target %s give -t %s", quote(at.String()), quote(over.String()))
+	}
 	if err := r.check(at, p, o); err != nil {
 		return nil, err
 	}

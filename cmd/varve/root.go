@@ -63,9 +63,9 @@ an age such as 10D or 1h30m: the newest snapshot at or before that time. SNAPSHO
 func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		a.initCommand(), a.backupCommand(), a.snapshotsCommand(), a.lsCommand(), a.findCommand(), a.diffCommand(), a.catCommand(),
-		a.restoreCommand(), a.verifyCommand(), a.forgetCommand(), a.unforgetCommand(), a.pruneCommand(), a.copyCommand(), a.keyCommand(),
-		a.runCommand(), a.statusCommand(), a.drillCommand(), a.configCommand(), a.statsCommand(), a.doctorCommand(), a.serveCommand(),
-		a.whyCommand(), a.versionCommand(), a.completionCommand(),
+		a.restoreCommand(), a.verifyCommand(), a.forgetCommand(), a.unforgetCommand(), a.pruneCommand(), a.copyCommand(), a.adoptCommand(), a.keyCommand(),
+		a.runCommand(), a.scheduleCommand(), a.daemonCommand(), a.statusCommand(), a.drillCommand(), a.configCommand(), a.statsCommand(),
+		a.doctorCommand(), a.serveCommand(), a.whyCommand(), a.versionCommand(), a.completionCommand(),
 	}
 }
 

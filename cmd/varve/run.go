@@ -40,7 +40,8 @@ until somebody has looked and run the job with --accept.`,
 		Example: `  varve run home
   varve run --due
   varve run --accept home`,
-		Args: wants(cobra.ArbitraryArgs),
+		Args:              wants(cobra.ArbitraryArgs),
+		ValidArgsFunction: a.completeJobs,
 		RunE: func(c *cobra.Command, names []string) error {
 			if err := r.check(names); err != nil {
 				return err
@@ -82,7 +83,7 @@ func (r *running) run(ctx context.Context, j *configured, names []string) error 
 	}
 	if r.due && ctx.Err() == nil {
 		for _, e := range jobs.Alarm(ctx, j.deps) {
-			r.late++
+			r.late += len(e.Stores)
 			r.print(j, e)
 		}
 		j.flush(ctx)
@@ -132,8 +133,15 @@ func (r *running) one(ctx context.Context, j *configured, one *config.Job) {
 	}
 	r.reports = append(r.reports, p)
 	r.leftOut(p)
+	if r.waits(p) && !r.app.json && !r.app.talks() {
+		return
+	}
 	r.print(j, jobs.Event{Kind: p.Event(), Job: one, Report: p})
 }
+
+// waits reports whether a run came to nothing for a reason that a later one mends, or else the alarm tells: a disk may be away for days, and
+// nobody wants to read of it every hour.
+func (r *running) waits(p *jobs.Report) bool { return r.due && p.Result == history.Skipped }
 
 // flush writes the figures that somebody wants.
 func (j *configured) flush(ctx context.Context) {
@@ -172,9 +180,11 @@ func (r *running) print(j *configured, e jobs.Event) {
 // outcome says how the runs ended, all together.
 func (r *running) outcome(ctx context.Context) error {
 	var ill []string
+	told := false
 	for _, p := range r.reports {
 		if p.Err != nil {
 			ill = append(ill, p.Job)
+			told = told || !r.waits(p)
 		}
 	}
 	code := exitGood
@@ -186,6 +196,8 @@ func (r *running) outcome(ctx context.Context) error {
 		return ctx.Err()
 	case r.late > 0 && (code == exitGood || code == exitNotRun): // a later run was to mend that, and none did
 		return errors.New("run: " + count(int64(r.late), "store has", "stores have") + " had no good snapshot for too long; see above")
+	case len(ill) > 0 && !told && !r.app.talks():
+		return statusOf(code, errSilent)
 	case len(ill) > 0:
 		return statusOf(code, fmt.Errorf("run: not well: %s; see above", strings.Join(ill, ", ")))
 	}

@@ -29,18 +29,32 @@ func (t *teller) report(e jobs.Event) *notice.Report {
 			good = &history.Run{Begin: e.Report.Begin, Store: e.Report.Store, Snapshot: s.ID}
 		}
 	}
-	switch {
-	case e.Kind == config.Overdue:
-		r.Stores = []notice.Store{{Name: e.Store, Result: "overdue"}}
-		r.Hint = "varve status tells how the job is, varve run " + e.Job.Name + " runs it"
-	case good != nil:
+	if e.Kind == config.Overdue {
+		overdue(r, e, &h)
+	}
+	if good != nil {
 		r.Good, r.GoodID = good.Begin, good.Snapshot
-		r.Restore = restoreLine(d.Config.Store(good.Store), good.Snapshot)
+		r.Restore = t.restoreLine(good.Store, good.Snapshot)
 	}
 	if e.Kind != config.Start {
 		r.Next = t.next(e, h)
 	}
 	return r
+}
+
+// overdue tells which stores wait for a good snapshot, and what went wrong last.
+func overdue(r *notice.Report, e jobs.Event, h *history.Job) {
+	r.Hint = "varve status tells how the job is, varve run " + e.Job.Name + " runs it"
+	if last := h.Last(); last != nil {
+		r.Error = last.Error
+	}
+	for _, name := range e.Stores {
+		one := notice.Store{Name: name, Result: "overdue, has no good snapshot"}
+		if at := h.Good[name]; !at.IsZero() {
+			one.Result = "overdue, the last good snapshot is of " + at.Format(time.DateTime)
+		}
+		r.Stores = append(r.Stores, one)
+	}
 }
 
 // next returns when a job is due again, the run of an event being entered in what is remembered.
@@ -148,6 +162,15 @@ func problem(e varve.Event) string {
 		line += ": " + describe(cause(e.Err))
 	}
 	return line
+}
+
+// restoreLine is the function of that name for a store that the configuration names. A key that only adds restores nothing.
+func (t *teller) restoreLine(name string, id varve.SnapshotID) string {
+	s := t.deps.Config.Store(name)
+	if h, err := t.deps.History.Store(name); s != nil && err == nil && h.Blind {
+		s = &config.Store{Place: s.Place}
+	}
+	return restoreLine(s, id)
 }
 
 // restoreLine returns the command that restores a snapshot; empty where the store is not known any more.

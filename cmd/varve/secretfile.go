@@ -7,20 +7,23 @@ import (
 	"path/filepath"
 )
 
-// secretFile is where a key or a recovery sheet goes: a new file that is its owner's alone, or standard output. It is made before the key
-// that is to go there, so that no key is made in vain.
-type secretFile struct{ f *os.File }
+// secretFile is where a key, a recovery sheet or a first configuration goes: a new file that is its owner's alone, or standard output. It is
+// made before what is to go there, so that nothing is made in vain.
+type secretFile struct {
+	what string // for errors
+	f    *os.File
+}
 
-// newSecretFile makes the file at path, which must not exist; an empty path stands for standard output.
-func newSecretFile(path string) (*secretFile, error) {
+// newSecretFile makes the file at path, which must not exist; an empty path stands for standard output. what it is goes into errors.
+func newSecretFile(what, path string) (*secretFile, error) {
 	if path == "" || path == "-" {
-		return &secretFile{}, nil
+		return &secretFile{what: what}, nil
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("key file: %w", err)
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
-	return &secretFile{f}, nil
+	return &secretFile{what, f}, nil
 }
 
 // named reports whether it is a file of its own.
@@ -47,10 +50,10 @@ func (a *app) handOver(s *secretFile, text []byte) error {
 		err = s.f.Sync()
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("key file: %w", err), s.drop())
+		return errors.Join(fmt.Errorf("%s: %w", s.what, err), s.drop())
 	}
 	if err := s.f.Close(); err != nil {
-		return errors.Join(fmt.Errorf("key file: %w", err), os.Remove(s.f.Name()))
+		return errors.Join(fmt.Errorf("%s: %w", s.what, err), os.Remove(s.f.Name()))
 	}
 	return syncDir(filepath.Dir(s.f.Name()))
 }

@@ -58,7 +58,7 @@ func (a *app) printStatus(lines []jobs.StatusLine) error {
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "JOB\tSTORE\tSTATE\tLAST GOOD\tDUE\tCHECKED\tREHEARSED\tSIZE")
 	for _, l := range lines {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.Job, l.Store, l.Level, a.whenText(l.Good), a.whenText(l.Next), a.checkedText(l.Verify),
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", l.Job, l.Store, l.Level, a.goodText(&l), a.whenText(l.Next), a.checkedText(l.Verify),
 			a.provenText(l.Proven), usedText(&l))
 	}
 	if err := w.Flush(); err != nil {
@@ -70,6 +70,15 @@ func (a *app) printStatus(lines []jobs.StatusLine) error {
 		}
 	}
 	return nil
+}
+
+// goodText returns when the last good snapshot was begun, and how many the store has not got that others have.
+func (a *app) goodText(l *jobs.StatusLine) string {
+	text := a.whenText(l.Good)
+	if l.Missing > 0 {
+		text += fmt.Sprintf(", %d behind", l.Missing)
+	}
+	return text
 }
 
 // whenText returns a time to the minute, or "never".
@@ -124,11 +133,12 @@ type jsonStatus struct {
 	Verify  *history.Verify `json:"verify,omitempty"`
 	Proven  *history.Drill  `json:"proven,omitempty"`
 	Drill   *history.Drill  `json:"drill,omitempty"`
+	Missing int             `json:"missing"`
 	Size    *history.Size   `json:"size,omitempty"`
 	Growth  int64           `json:"growth"`
 }
 
 func newJSONStatus(l *jobs.StatusLine) jsonStatus {
 	return jsonStatus{"status", l.Job, l.Store, l.Level.String(), append([]string{}, l.Why...), l.Good, l.Overdue, l.Next, l.Last, l.Since, l.Verify,
-		l.Proven, l.Drill, l.Size, l.Growth}
+		l.Proven, l.Drill, l.Missing, l.Size, l.Growth}
 }

@@ -73,9 +73,20 @@ func (k *storeSecrets) credentials(ctx context.Context, s *config.Store, path st
 		if err == nil {
 			own.set(creds)
 		}
-		return creds, err
+		return creds, missingKey(ctx, err)
 	}
-	return vault.Credentials{Passphrase: func(ctx context.Context) (string, error) { return readPassphrase(ctx, src) }, Given: true}, nil
+	return vault.Credentials{Given: true, Passphrase: func(ctx context.Context) (string, error) {
+		word, err := readPassphrase(ctx, src)
+		return word, missingKey(ctx, err)
+	}}, nil
+}
+
+// missingKey returns err, which kept what opens a store from being read, as one that also matches vault.ErrKey.
+func missingKey(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil || errors.Is(err, vault.ErrKey) {
+		return err
+	}
+	return marked{err.Error(), vault.ErrKey}
 }
 
 // source returns what the configuration names for a store; nil where it names nothing.
