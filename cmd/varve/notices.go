@@ -31,7 +31,7 @@ func (t *teller) tell(ctx context.Context, e jobs.Event) error {
 			t.late = append(t.late, n)
 		}
 	}
-	return t.send(ctx, now, e.Job.SSH, t.report(e))
+	return t.send(ctx, now, t.app.sourceOptions(e.Job).Reach.SSH, t.report(e))
 }
 
 // flush writes the figures, if anybody wants them.

@@ -262,7 +262,7 @@ func TestSeed_A9_HooksOfAJobTellTheMachineThatIsBackedUp(t *testing.T) {
 	o := start(t, sshtest.Options{})
 	o.plant(o.there("src"))
 	tell := fmt.Sprintf(`{ run = "(echo \"$VARVE_HOOK $VARVE_JOB $VARVE_RESULT $VARVE_EXIT\"; cat) >>%s", on = "root@far" }`, o.there("told"))
-	hooks := fmt.Sprintf("ssh = %q\n", strings.Join(o.Command(), " ")) + "hook = { before = " + tell + ", after = " + tell + ", failed = " + tell + ", finally = " + tell + " }\n"
+	hooks := "hook = { before = " + tell + ", after = " + tell + ", failed = " + tell + ", finally = " + tell + " }\n"
 	o.good(o.pulling(hooks)...)
 	o.call(exitIncomplete, o.configure(strings.Replace(o.pulled(), o.far("src"), o.far("src")+`", "`+o.far("gone"), 1))...)
 	text, err := os.ReadFile(o.there("told"))

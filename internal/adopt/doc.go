@@ -11,11 +11,13 @@
 // web-staging-2024-01-31 nor for web-notes. What was left unfinished, is about to be removed, or may be written to right now is told
 // apart, since it is no snapshot, or not yet.
 //
+// [Under] puts what such a directory holds under the path that it had where it was backed up.
+//
 // # What times are worth
 //
 // rsnapshot gives its directories the time of the backup. An rsync that copies times gives a snapshot's directory that of its source,
 // so where names have no date it may be any: Found.From says what a time was taken from. Names tell local time; a day without a time
-// of day stands for its midnight.
+// of day stands for its midnight. Where times of rsnapshot's directories contradict their numbers, those that do not fit are Doubtful.
 //
 // # Not for
 //

@@ -107,6 +107,14 @@ func (d *Deps) exitCode(err error) int {
 	return 0
 }
 
+// ssh returns the command line that reaches the machine of a job's sources; nil for ssh.
+func (d *Deps) ssh(j *config.Job) []string {
+	if d.Sources == nil {
+		return j.SSH
+	}
+	return d.Sources(j).Reach.SSH
+}
+
 // notify tells people. That they cannot be told changes nothing about a run.
 func (d *Deps) notify(ctx context.Context, e Event) {
 	if d.Notify != nil {

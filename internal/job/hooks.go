@@ -14,13 +14,13 @@ import (
 )
 
 // commandOf returns a command of the configuration as it is run; ssh is the command line that reaches other machines.
-func commandOf(c config.Call, ssh config.Line) hook.Command {
+func commandOf(c config.Call, ssh []string) hook.Command {
 	h := hook.Command{Shell: c.Run.Shell, Argv: c.Run.Argv, User: c.User, Timeout: time.Duration(c.Timeout)}
 	if c.On != "" {
 		if len(ssh) == 0 {
-			ssh = config.Line{"ssh"}
+			ssh = []string{"ssh"}
 		}
-		h.Remote = append(slices.Clone([]string(ssh)), "-oBatchMode=yes", "--", c.On)
+		h.Remote = append(slices.Clone(ssh), "-oBatchMode=yes", "--", c.On)
 	}
 	return h
 }
@@ -50,7 +50,7 @@ func (r *run) hook(ctx context.Context, name string, c config.Call) error {
 	if c.IsZero() {
 		return nil
 	}
-	command, err := r.facts(name).Told(commandOf(c, r.job.SSH))
+	command, err := r.facts(name).Told(commandOf(c, r.deps.ssh(r.job)))
 	if err == nil {
 		_, err = r.deps.runHook(ctx, command)
 	}
@@ -83,7 +83,7 @@ func (r *run) outputs() (*hook.Source, error) {
 	}
 	var files []hook.File
 	for _, c := range r.job.Commands {
-		files = append(files, hook.File{Path: c.Path, Command: commandOf(c.Call, r.job.SSH)})
+		files = append(files, hook.File{Path: c.Path, Command: commandOf(c.Call, r.deps.ssh(r.job))})
 	}
 	return hook.NewSource(files, r.deps.Now())
 }

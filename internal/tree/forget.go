@@ -21,8 +21,8 @@ func splitLocation(location string) (series, name string) {
 }
 
 // Forget removes snapshots: each is first moved into the trash, from which moment it is no snapshot any more, then its manifest
-// goes, then its files. Files that other snapshots share stay. In the end, also without ids, it finishes what removals that were
-// interrupted have left.
+// goes, then its files. Files that other snapshots share stay. Also without ids, it finishes what removals and adoptions that were
+// interrupted have left, these in series that nobody writes to.
 func (s *Store) Forget(ctx context.Context, ids ...varve.SnapshotID) error {
 	incomplete := s.completeAll(ctx) // which is no reason to keep what is to go
 	all, err := s.Snapshots(ctx)
