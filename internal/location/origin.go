@@ -53,7 +53,7 @@ type Origin struct {
 }
 
 // farAhead is how many files of a source on another machine are opened ahead of their turn over SFTP.
-const farAhead = 256
+const farAhead = 512
 
 // ErrMachines says that sources are on several machines, or reached in several ways.
 var ErrMachines = errors.New("sources of one backup must be on one machine")

@@ -4,7 +4,6 @@ import (
 	"io"
 	"sync"
 
-	"varve"
 	"varve/internal/sftp"
 )
 
@@ -15,12 +14,11 @@ const headSize = 32 << 10
 type head struct {
 	buf   []byte
 	t     turn
-	call  *sftp.Call[int]
-	after *sftp.Call[sftp.Attrs] // what the file is once it was read, where the head is all of it; else nil
+	call  *sftp.Call[int] // nil once the answer was taken
+	whole bool            // there is no more of the file
 }
 
-// prefetch asks for the beginning of a file, once: who asks what a file is reads it next. Who has read a small one asks again whether it
-// is still what it was, so that is asked at the same time; the server answers in this order.
+// prefetch asks for the beginning of a file, once: who asks what a file is reads it next.
 func (r *reader) prefetch(t turn, h sftp.Handle) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -31,22 +29,24 @@ func (r *reader) prefetch(t turn, h sftp.Handle) {
 	}
 	size := max(1, min(r.want.Size, headSize, int64(t.m.Limits().Read)))
 	buf := make([]byte, size)
-	r.head = &head{buf: buf, t: t, call: send(t, sftp.Read(h, 0, buf))}
-	if size >= r.want.Size {
-		r.head.after = send(t, sftp.Fstat(h))
+	r.head = &head{buf: buf, t: t, call: send(t, sftp.Read(h, 0, buf)), whole: size >= r.want.Size}
+}
+
+// vouch gives up the beginning of a file that after the reading of it was not what it had been before it was opened: nobody knows of which
+// of the two that is the content. Where it is, and the beginning is all of it, nobody needs to ask again.
+func (r *reader) vouch(a sftp.Attrs) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if want := r.want.Attrs; r.head != nil && (a.Size != want.Size || a.MTime != want.MTime || a.Mode != want.Mode || !sameOwner(a, want)) {
+		r.head.drop()
+		r.head = nil
 	}
 }
 
 // drop gives up what is under way.
 func (h *head) drop() {
-	if h == nil {
-		return
-	}
-	if h.call != nil {
+	if h != nil && h.call != nil {
 		h.call.Drop()
-	}
-	if h.after != nil {
-		h.after.Drop()
 	}
 }
 
@@ -65,7 +65,7 @@ func (r *reader) takeHead(p []byte) (int, error) {
 	h.call = nil
 	if n < len(h.buf) && err != io.EOF || n > len(p) { // to be asked for again, wholly or in part
 		h.drop()
-	} else if h.after != nil {
+	} else if h.whole {
 		r.head = h
 	}
 	if err != io.EOF {
@@ -81,21 +81,15 @@ func (r *reader) dropHead() {
 	r.head = nil
 }
 
-// settled enters what the file was after its head, which is all of it, was read; false where that is unknown, or was told before.
+// settled reports, once, whether the file is known to be what it was after its head, which is all of it, was read.
 func (r *reader) settled() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	h := r.head
-	if h == nil || h.call != nil || h.after == nil {
+	if r.head == nil || r.head.call != nil {
 		return false
 	}
 	r.head = nil
-	a, err := h.after.Wait(h.t.ctx)
-	if err == nil && a.Kind() == varve.Regular {
-		r.seen = a
-		return true
-	}
-	return false
+	return true
 }
 
 func (r *reader) ReadAt(p []byte, off int64) (n int, err error) {

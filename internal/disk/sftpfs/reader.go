@@ -94,7 +94,7 @@ func (r *reader) lose(at *held) {
 }
 
 // with does something with the open file, and again on another session when that is lost and f has got nowhere. Before the first
-// outcome counts, and where look is set, the open file is asked what it is, at the same time.
+// outcome counts the open file is asked what it is, at the same time; where look is set, always, and after what f sends.
 func (r *reader) with(look bool, f func(t turn, h sftp.Handle) error) error {
 	for losses := 0; ; {
 		at, checked, err := r.handle()
@@ -105,8 +105,14 @@ func (r *reader) with(look bool, f func(t turn, h sftp.Handle) error) error {
 			if checked && !look {
 				return f(t, at.Handle)
 			}
+			var err error
+			if look {
+				err = f(t, at.Handle)
+			}
 			stat := send(t, sftp.Fstat(at.Handle))
-			err := f(t, at.Handle)
+			if !look {
+				err = f(t, at.Handle)
+			}
 			a, told := stat.Wait(t.ctx)
 			if told == nil {
 				told = r.accept(t, at, a)
@@ -114,6 +120,7 @@ func (r *reader) with(look bool, f func(t turn, h sftp.Handle) error) error {
 			if told != nil {
 				return told
 			}
+			r.vouch(a)
 			return err
 		})
 		if !lost(err) {
