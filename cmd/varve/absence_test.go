@@ -49,6 +49,9 @@ func TestAStoreThatWasAwayGetsEverySnapshotItMissed(t *testing.T) {
 	for _, kind := range []string{"tree", "vault"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
+			if kind == "vault" {
+				onlyEvery(t)
+			}
 			h := newHousehold(t, kind, "usb", "box")
 			h.found()
 			h.configure(map[string]string{"job.home": "keep = { last = 9 }\n"})

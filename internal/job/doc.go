@@ -6,7 +6,8 @@
 //	guards       what must be mounted or there is; room; stores that are away are left out, unreachable machines waited for
 //	before       the hook
 //	catch up     the store that gets the backup, if it was away, gets copies of what the others have
-//	save         from a snapshot of the file system where asked for, with the output of commands; tried again where that may help
+//	save         from a snapshot of the file system where asked for, with the output of commands; tried again where that may help, and
+//	             in the next store where this one cannot take it
 //	copy         to the other stores
 //	forget       in each store that holds the new snapshot, if that is good and the clock can be trusted
 //	care         verify, prune and drill the stores, where due
@@ -16,8 +17,9 @@
 // # What is never deleted
 //
 // What retention keeps; anything of a series whose newest snapshots are suspect, nor is a vault pruned then; anything in the run in which
-// somebody accepted a snapshot; anything while the clock may be wrong; more than the budget of a store in one run. A last look before the
-// deletion makes sure of the last good snapshot of every series whatever was planned.
+// somebody accepted a snapshot; anything while the clock may be wrong, while another store of the job is not well, or while a store is
+// known to be damaged; more than the budget of a store in one run. A last look before the deletion makes sure of the last good snapshot
+// of every series whatever was planned.
 //
 // # Not for
 //

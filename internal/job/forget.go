@@ -175,8 +175,8 @@ func (r *run) mayForget(t *target) error {
 	switch {
 	case t.blind:
 		return errBlind
-	case r.doubt != nil:
-		return r.doubt
+	case r.wrongClock() != nil: // in one store is in all
+		return r.wrongClock()
 	case t.doubt != nil:
 		return t.doubt
 	case r.accepted:

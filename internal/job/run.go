@@ -8,12 +8,8 @@ import (
 
 	"varve"
 	"varve/internal/config"
-	"varve/internal/disk"
 	"varve/internal/history"
-	"varve/internal/location"
 	"varve/internal/remote"
-	"varve/internal/ssh"
-	"varve/internal/walk"
 )
 
 // How varies a run. The zero value is right.
@@ -142,16 +138,8 @@ func (r *run) backup(ctx context.Context) error {
 			return fmt.Errorf("store %s: %w", r.first.conf.Name, err)
 		}
 	}
-	snap, err := r.attempt(ctx)
-	for next := r.other(); err != nil && next != nil && ctx.Err() == nil && mayBeTheStores(err); next = r.other() {
-		r.first.fail("save", err)
-		r.first.spent, r.first = true, next
-		snap, err = r.attempt(ctx)
-	}
-	switch {
-	case err != nil && mayBeTheStores(err) && ctx.Err() == nil:
-		return fmt.Errorf("store %s: %w", r.first.conf.Name, err)
-	case err != nil:
+	snap, err := r.anywhere(ctx)
+	if err != nil {
 		return err
 	}
 	r.report.Store, r.report.Snapshot = r.first.conf.Name, snap
@@ -168,26 +156,6 @@ func (r *run) backup(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// other returns the next store that could take the snapshot instead of the first; nil where there is none.
-func (r *run) other() *target {
-	for _, t := range r.targets {
-		if t != r.first && t.place != nil && !t.spent {
-			return t
-		}
-	}
-	return nil
-}
-
-// mayBeTheStores reports whether an error that kept a snapshot from being made may well be that of the store: another one may take it.
-func mayBeTheStores(err error) bool {
-	for _, elsewhere := range []error{ErrCommand, walk.ErrNoSource, ssh.ErrUnreachable, disk.ErrLost, location.ErrNotOffered} {
-		if errors.Is(err, elsewhere) {
-			return false
-		}
-	}
-	return true
 }
 
 // conclude says what became of the snapshot.
