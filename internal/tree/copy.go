@@ -37,7 +37,7 @@ func (w *worker) copy(j *job) error {
 
 // copyOnce is copy without a second try. Errors of the source are *place.SourceError values, and leave nothing behind.
 func (w *worker) copyOnce(j *job) error {
-	f, err := w.save.files.Open(w.save.ctx, *j.entry)
+	f, err := w.save.files.Open(w.save.ctx, j.there())
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, varve.ErrUnreadable) {
 			return &place.SourceError{Err: err}

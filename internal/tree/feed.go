@@ -40,6 +40,7 @@ func (v *save) feed(put func(*batch) error) error {
 // meet prepares one job.
 func (v *save) meet(j *job) {
 	e := j.entry
+	j.chunks, j.depth = e.Chunks, e.Depth
 	e.Chunks, e.Depth, e.Unkept = nil, 0, 0 // they say where another store has the content
 	switch {
 	case e.Err != nil:
@@ -58,7 +59,7 @@ func (v *save) meet(j *job) {
 		}
 		v.seek(j)
 		if !slices.ContainsFunc(j.candidates, func(c candidate) bool { return c.proven }) {
-			v.files.Want(*e)
+			v.files.Want(j.there())
 		}
 	}
 }
@@ -96,7 +97,9 @@ type batch struct {
 // job is one entry to be put into the snapshot; once done, entry is what the manifest says of it, or has Err set.
 type job struct {
 	entry      *varve.Entry
-	dir        *place.Dir // of a directory
+	chunks     []varve.Digest // where the source has the content, if it is a vault
+	depth      uint8          // of chunks
+	dir        *place.Dir     // of a directory
 	candidates []candidate
 	moved      []mention // files of the base from that have its size and time
 	from       *base
@@ -109,4 +112,11 @@ type job struct {
 	old        bool          // it is linked from an earlier snapshot
 	changed    bool          // it changed while it was read
 	told       int64         // bytes of content that were reported on the way
+}
+
+// there returns the entry as the source that yielded it wants to hear of it.
+func (j *job) there() varve.Entry {
+	e := *j.entry
+	e.Chunks, e.Depth = j.chunks, j.depth
+	return e
 }

@@ -151,7 +151,7 @@ func (w *worker) regular(j *job) error {
 // compared reads the source's file and links to the candidate that has the same content, and reports whether there was one.
 func (w *worker) compared(j *job) (bool, error) {
 	e := j.entry
-	f, err := w.save.files.Open(w.save.ctx, *e)
+	f, err := w.save.files.Open(w.save.ctx, j.there())
 	if err != nil {
 		return false, nil // the copy that follows says why
 	}
