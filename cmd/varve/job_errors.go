@@ -43,7 +43,6 @@ func jobHint(err error) string {
 		sentinel error
 		text     string
 	}{
-		{jobs.ErrSuspect, "look what is lost or changed: varve diff. If all is well: varve run --accept JOB. If not, restore from the last good snapshot"},
 		{jobs.ErrIncomplete, "make what is missing readable, or exclude it"},
 		{jobs.ErrGuard, "is it a disk that is not mounted? The guard of the job names what must be there"},
 		{jobs.ErrClock, "correct the clock; the next run removes what may go"},

@@ -106,7 +106,7 @@ func ransomed(t *testing.T, kind string) *household {
 func (h *household) alarmed(before map[string][]varve.Snapshot, nights int) {
 	h.Helper()
 	r := h.run(exitIncomplete)
-	says := []string{"Because of it nothing is removed.", " is suspect: ", "look what is lost or changed: varve diff", "varve run --accept",
+	says := []string{"Because of it nothing is removed.", " is suspect: ", "look what is lost or changed: varve diff -s ", "varve run --accept home",
 		"\nLast good  snapshot " + h.lastGood(before).ID.Short(), "\nRestore    varve restore -s "}
 	h.saysAll(r.errs, append(says, "Backup home on testhost is SUSPECT.")...)
 	h.mailed("is SUSPECT", says...)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -36,10 +37,23 @@ func (t *teller) report(e jobs.Event) *notice.Report {
 		r.Good, r.GoodID = good.Begin, good.Snapshot
 		r.Restore = t.restoreLine(good.Store, good.Snapshot)
 	}
+	if e.Report != nil && errors.Is(e.Report.Err, jobs.ErrSuspect) {
+		r.Hint = strings.TrimSuffix(t.judging(e, good)+"; "+r.Hint, "; ")
+	}
 	if e.Kind != config.Start {
 		r.Next = t.next(e, h)
 	}
 	return r
+}
+
+// judging tells how to look at a suspect snapshot, and what to do then.
+func (t *teller) judging(e jobs.Event, good *history.Run) string {
+	look := ""
+	if s := t.deps.Config.Store(e.Report.Store); s != nil && good != nil && good.Store == e.Report.Store {
+		look = ": varve diff -s " + shellWord(s.Place) + " " + good.Snapshot.Short() + " " + e.Report.Snapshot.ID.Short()
+	}
+	return "look what is lost or changed" + look + "; where all is well: varve run --accept " + e.Job.Name +
+		"; if not, restore from the last good snapshot"
 }
 
 // overdue tells which stores wait for a good snapshot, and what went wrong last.
