@@ -69,7 +69,7 @@ const (
 	Complete State = "complete"
 	// Incomplete says that something could not be read; the snapshot holds the rest.
 	Incomplete State = "incomplete"
-	// Suspect says that the snapshot is whole, and that so much was lost or changed since the last good one that somebody must look.
+	// Suspect says that so much was lost or changed since the last good one that somebody must look. It may be incomplete, too.
 	Suspect State = "suspect"
 )
 
@@ -128,7 +128,8 @@ type SaveOptions struct {
 	Recheck bool
 	// Alone builds on snapshots of its own series alone, also where the series begins.
 	Alone bool
-	// Judge, where set, says what becomes of a snapshot that would be Complete, by how it differs from the last good one of its series.
+	// Judge, where set, says what becomes of a snapshot, by how it differs from the last good one of its series. One that would be
+	// Incomplete may be called Suspect, but not Complete: that leaves it as it is.
 	Judge func(Difference) State
 	// Ahead is how many files of the source are opened ahead of their turn, for one where every call takes long; 0 for none.
 	Ahead int

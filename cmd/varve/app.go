@@ -33,6 +33,7 @@ type app struct {
 	host    func() (string, error)
 	open    func(path string) (disk.FS, error)
 	tty     func() (*os.File, error) // opens the terminal where a passphrase can be asked for; nil where there is none
+	hangups chan os.Signal           // those that end the program as SIGTERM does, unless the daemon takes them for itself
 	signals chan os.Signal           // those that ask for a line of progress
 
 	workFactor int // of new passphrases; 0 for the usual one
@@ -72,6 +73,7 @@ func newApp() *app {
 		host:    os.Hostname,
 		open:    osfs.Open,
 		tty:     openTerminal,
+		hangups: make(chan os.Signal, 1),
 		signals: make(chan os.Signal, 1),
 	}
 }

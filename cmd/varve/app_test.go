@@ -45,7 +45,7 @@ func testApp() (a *app, out, errs *buffer) {
 	a = &app{
 		in: strings.NewReader(""), out: newOutput(out), screen: &screen{w: errs, width: func() int { return 80 }},
 		now: time.Now, env: testEnv, host: func() (string, error) { return "testhost", nil },
-		open: osfs.Open, signals: make(chan os.Signal, 1), workFactor: 1,
+		open: osfs.Open, hangups: make(chan os.Signal, 1), signals: make(chan os.Signal, 1), workFactor: 1,
 	}
 	return a, out, errs
 }
@@ -120,6 +120,18 @@ func TestTheFirstSignalCancelsAndTheSecondExits(t *testing.T) {
 	if code := <-codes; code != exitInterrupted {
 		t.Errorf("exit code %d", code)
 	}
+}
+
+func TestAHangupEndsInGoodOrderHoweverOftenItComes(t *testing.T) {
+	a, _, _ := testApp()
+	ctx, stop := a.watchSignals(func(code int) { t.Errorf("it exits with %d", code) })
+	for range 3 {
+		if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		<-ctx.Done()
+	}
+	stop()
 }
 
 func TestASignalPrintsALineOfProgressWithoutATerminal(t *testing.T) {

@@ -103,7 +103,7 @@ func (b *backup) from(ctx context.Context, spec string, args []string) error {
 	if place == nil {
 		return b.still(ctx, job, func() error { return b.compare(ctx, nil, job) })
 	}
-	b.wanted.Skip = place.Skip
+	b.wanted.Skip, b.wanted.Stores = place.Skip, []string{place.Path}
 	err = b.still(ctx, job, func() error {
 		if b.dryRun {
 			return b.compare(ctx, place.Store, job)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -130,8 +131,22 @@ changed, sent or run. The exit code is 0 where nothing is wrong, and 1 otherwise
 	}
 }
 
+// pipes reports whether the last command of a line for a shell may be a pipe whose failures nobody sees.
+func pipes(line string) bool {
+	last := line[strings.LastIndexAny(line, "&;")+1:]
+	return strings.Contains(strings.ReplaceAll(last, "||", ""), "|") && !strings.Contains(line, "pipefail")
+}
+
 // checked tells that a configuration is good.
 func (a *app) checked(path string, conf *config.Config) error {
+	for _, j := range conf.Jobs {
+		for _, c := range j.Commands {
+			if pipes(c.Run.Shell) || slices.Contains(c.Run.Argv, "-c") && pipes(strings.Join(c.Run.Argv, " ")) {
+				a.warn("job %s: %s: a pipe fails only if its last command does: half a dump would look whole; set -o pipefail in a shell that knows it",
+					j.Name, quote(c.Path))
+			}
+		}
+	}
 	if a.json {
 		return a.emit(struct {
 			Event   string `json:"event"`

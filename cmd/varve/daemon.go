@@ -2,14 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -17,7 +15,6 @@ import (
 
 	"varve"
 	"varve/internal/daemon"
-	"varve/internal/digest"
 	"varve/internal/disk"
 	"varve/internal/notice"
 )
@@ -47,6 +44,7 @@ func (a *app) daemon(c *cobra.Command) (err error) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)
 	defer signal.Stop(hangups)
+	signal.Stop(a.hangups)
 	path, err := a.configPath(c)
 	if err != nil {
 		return err
@@ -60,11 +58,11 @@ func (a *app) daemon(c *cobra.Command) (err error) {
 	unsaved := unsavedRuns{}
 	return daemon.Run(c.Context(), daemon.Options{
 		Load: func(ctx context.Context) (daemon.Work, error) {
-			conf, _, err := a.loadConfig(c)
+			conf, path, err := a.loadConfig(c)
 			if err != nil {
 				return nil, jobError(ctx, err)
 			}
-			j, err := a.newJobs(ctx, conf)
+			j, err := a.newJobs(ctx, conf, path)
 			if err != nil {
 				return nil, err
 			}
@@ -150,10 +148,6 @@ func (a *app) hasDaemon(path string) (bool, error) {
 
 // daemonLock returns the name of the file that the daemon of a configuration holds.
 func daemonLock(path string) (string, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
-	sum := digest.Sum([]byte(realPath(path)))
-	return "daemon-" + hex.EncodeToString(sum[:8]) + ".lock", nil
+	key, err := pathKey(path)
+	return "daemon-" + key + ".lock", err
 }

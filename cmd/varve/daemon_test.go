@@ -192,11 +192,11 @@ func TestADaemonRemembersARunThatTheDiskDoesNot(t *testing.T) {
 	if err := root.PersistentFlags().Set(configFlag, config); err != nil {
 		t.Fatal(err)
 	}
-	conf, _, err := a.loadConfig(root)
+	conf, path, err := a.loadConfig(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	j, err := a.newJobs(t.Context(), conf)
+	j, err := a.newJobs(t.Context(), conf, path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +206,11 @@ func TestADaemonRemembersARunThatTheDiskDoesNot(t *testing.T) {
 		t.Fatalf("due: %q", due)
 	}
 	// A directory has the name of the record: neither is it read, nor written.
-	if err := os.MkdirAll(filepath.Join(os.Getenv("VARVE_STATE_DIR"), "history/job-home.json/x"), 0o700); err != nil {
+	key, err := a.configKey(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(os.Getenv("VARVE_STATE_DIR"), "history-"+key, "job-home.json/x"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	w.Agenda()

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	crand "crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -15,6 +16,7 @@ import (
 
 	"varve"
 	"varve/internal/config"
+	"varve/internal/digest"
 	"varve/internal/disk"
 	"varve/internal/history"
 	jobs "varve/internal/job"
@@ -36,24 +38,28 @@ func (a *app) withJobs(c *cobra.Command, f func(*configured) error) error {
 	if a.store != "" {
 		return usagef("--store: the configuration file says which stores a job has")
 	}
-	conf, _, err := a.loadConfig(c)
+	conf, path, err := a.loadConfig(c)
 	if err != nil {
 		return jobError(c.Context(), err)
 	}
-	j, err := a.newJobs(c.Context(), conf)
+	j, err := a.newJobs(c.Context(), conf, path)
 	if err != nil {
 		return err
 	}
 	return errors.Join(f(j), j.deps.History.Close(), j.state.Close())
 }
 
-// newJobs returns the jobs of a configuration.
-func (a *app) newJobs(ctx context.Context, conf *config.Config) (*configured, error) {
+// newJobs returns the jobs of a configuration, which was read from path.
+func (a *app) newJobs(ctx context.Context, conf *config.Config, path string) (*configured, error) {
+	key, err := a.configKey(path)
+	if err != nil {
+		return nil, err
+	}
 	state, err := a.openState()
 	if err != nil {
 		return nil, fmt.Errorf("open the history: %w", err)
 	}
-	past, err := history.Open(state)
+	past, err := history.Open(state, key)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open the history: %w", err), state.Close())
 	}
@@ -65,6 +71,39 @@ func (a *app) newJobs(ctx context.Context, conf *config.Config) (*configured, er
 	j.teller = &teller{app: a, deps: j.deps}
 	j.deps.Notify = j.teller.tell
 	return j, nil
+}
+
+// configKey tells the configuration at path from others of the same user; it is empty for the standard one.
+func (a *app) configKey(path string) (string, error) {
+	key, err := pathKey(path)
+	if err != nil {
+		return "", err
+	}
+	home := func(name string) string { // of other variables timers and people may see different ones
+		if name == "HOME" {
+			return a.env(name)
+		}
+		return ""
+	}
+	if standard, err := config.Path(a.root, home); err == nil {
+		if a.root {
+			standard = a.system + standard
+		}
+		if usual, err := pathKey(standard); err == nil && usual == key {
+			return "", nil
+		}
+	}
+	return key, nil
+}
+
+// pathKey returns some letters and digits that stand for the file at path.
+func pathKey(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	sum := digest.Sum([]byte(realPath(path)))
+	return hex.EncodeToString(sum[:8]), nil
 }
 
 // warnOfRun tells of trouble that changed nothing about the outcome of a run. What is tried again is told to who watches alone: in the end it

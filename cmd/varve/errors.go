@@ -13,6 +13,7 @@ import (
 	"varve/internal/location"
 	"varve/internal/mux"
 	"varve/internal/retention"
+	"varve/internal/rsync"
 	"varve/internal/ssh"
 	"varve/internal/tree"
 	"varve/internal/units"
@@ -161,6 +162,7 @@ func exitCode(ctx context.Context, err error) int {
 		{ssh.ErrCommand, exitFailed},
 		{exec.ErrNotFound, exitFailed}, // there is no ssh
 		{ssh.ErrUnreachable, exitNotRun},
+		{rsync.ErrUnreachable, exitNotRun},
 		{disk.ErrLost, exitNotRun},
 		{mux.ErrLost, exitNotRun},
 	} {
@@ -179,11 +181,14 @@ func hint(err error) string {
 	}{
 		{location.ErrMachines, "run one backup for each machine; each makes a series of its own"},
 		{location.ErrNotOffered, "the key's forced command on that machine says what may be read: varve serve --read DIR..."},
+		{ssh.ErrHostChanged, "was the machine set up anew? If not, somebody may be in its place: do not log in. varve doctor shows what to compare"},
 		{ssh.ErrHostKey, "compare the key with what its administrator says, then accept it once by hand: ssh HOST"},
 		{ssh.ErrLogin, "is the key known there? varve doctor tells how to set it up; --ssh 'ssh -i FILE' names another key"},
 		{ssh.ErrCommand, "ssh://HOST/DIR wants varve there (--remote-varve names it), HOST:DIR an SFTP server and nothing else"},
 		{mux.ErrLost, "the next run goes on where this one stopped"},
+		{rsync.ErrUnreachable, "is the machine on, and the daemon there? Is that its port?"},
 		{ssh.ErrUnreachable, "is the machine on, and the network there? The next run goes on where this one stopped"},
+		{location.ErrPassword, "a machine is reached with an ssh key: varve doctor HOST:DIR tells how; an rsync daemon's password comes from --rsync-password-file"},
 		{location.ErrPlace, "a directory whose name has a colon is written ./a:b or with its absolute path"},
 		{errUsage, "varve help COMMAND explains the arguments"},
 		{varve.ErrNoStore, "is it a disk that is not mounted? To make a new store there, run varve init STORE, or backup with --init"},

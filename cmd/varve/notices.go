@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"varve/internal/config"
@@ -19,11 +20,19 @@ type teller struct {
 	deps *jobs.Deps
 	// late are the notices that get figures, which are known once a run has ended and is remembered.
 	late []*config.Notice
+	mu   sync.Mutex // guards late: while a job runs others may be told of
 }
 
 // tell tells of an event. Figures wait for flush.
 func (t *teller) tell(ctx context.Context, e jobs.Event) error {
-	var now []*config.Notice
+	now := t.listeners(e)
+	return t.send(ctx, now, t.app.sourceOptions(e.Job).Reach.SSH, t.report(e))
+}
+
+// listeners returns the notices that an event goes to now, and keeps the others.
+func (t *teller) listeners(e jobs.Event) (now []*config.Notice) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for _, n := range jobs.Listeners(t.deps.Config, e) {
 		if n.Kind != config.Prometheus {
 			now = append(now, n)
@@ -31,13 +40,15 @@ func (t *teller) tell(ctx context.Context, e jobs.Event) error {
 			t.late = append(t.late, n)
 		}
 	}
-	return t.send(ctx, now, t.app.sourceOptions(e.Job).Reach.SSH, t.report(e))
+	return now
 }
 
 // flush writes the figures, if anybody wants them.
 func (t *teller) flush(ctx context.Context) error {
+	t.mu.Lock()
 	late := t.late
 	t.late = nil
+	t.mu.Unlock()
 	if len(late) == 0 {
 		return nil
 	}
@@ -61,11 +72,23 @@ func (t *teller) send(ctx context.Context, to []*config.Notice, ssh config.Line,
 	if err == nil {
 		err = s.Send(context.WithoutCancel(ctx), r)
 	}
-	if err != nil {
-		return fmt.Errorf("tell people: %w", err)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if all, ok := err.(interface{ Unwrap() []error }); s == nil || ok && len(all.Unwrap()) == len(to) {
+		err = unheard{err}
+	}
+	return fmt.Errorf("tell people: %w", err)
 }
+
+// unheard is an error that matches jobs.ErrNobody, in the words of its cause.
+type unheard struct{ error }
+
+// Is reports whether target is jobs.ErrNobody.
+func (unheard) Is(target error) bool { return target == jobs.ErrNobody }
+
+// Unwrap returns the cause.
+func (u unheard) Unwrap() error { return u.error }
 
 // channelsOf returns notices of a configuration as channels; ssh is the command line that reaches other machines, empty for the usual one.
 func channelsOf(notices []*config.Notice, ssh config.Line) []notice.Channel {

@@ -23,11 +23,11 @@ type running struct {
 	how jobs.How
 
 	reports []*jobs.Report
-	late    int // stores that people were told are overdue
+	late    map[string]int // how many stores of a job people were told are overdue
 }
 
 func (a *app) runCommand() *cobra.Command {
-	r := &running{app: a}
+	r := &running{app: a, late: map[string]int{}}
 	c := &cobra.Command{
 		Use:   "run [JOB...]",
 		Short: "Run jobs of the configuration file",
@@ -75,20 +75,27 @@ func (r *running) run(ctx context.Context, j *configured, names []string) error 
 	if err != nil {
 		return err
 	}
+	r.alarm(ctx, j, list...) // a run that hangs or is killed comes to no other place
 	for _, one := range list {
 		if ctx.Err() != nil {
 			break
 		}
 		r.one(ctx, j, one)
 	}
-	if r.due && ctx.Err() == nil {
-		for _, e := range jobs.Alarm(ctx, j.deps) {
-			r.late += len(e.Stores)
-			r.print(j, e)
-		}
-		j.flush(ctx)
-	}
+	r.alarm(ctx, j)
 	return r.outcome(ctx)
+}
+
+// alarm tells what is overdue, if that was asked for; before are the jobs that are run next.
+func (r *running) alarm(ctx context.Context, j *configured, before ...*config.Job) {
+	if !r.due || ctx.Err() != nil {
+		return
+	}
+	for _, e := range jobs.Alarm(ctx, j.deps, before...) {
+		r.late[e.Job.Name] = len(e.Stores)
+		r.print(j, e)
+	}
+	j.flush(ctx)
 }
 
 // chosen returns the jobs to run.
@@ -124,12 +131,17 @@ func (r *running) one(ctx context.Context, j *configured, one *config.Job) {
 	j.deps.Progress = watchEvents(m)
 	var p *jobs.Report
 	_ = r.app.watch(m, func() error {
-		p = jobs.Run(ctx, one, r.how, j.deps)
+		how := r.how
+		how.Due = r.due
+		p = jobs.Run(ctx, one, how, j.deps)
 		return nil
 	})
 	j.flush(ctx)
 	if r.due && p.Result == history.Skipped && errors.Is(p.Err, varve.ErrBusy) {
 		return // it is being run, so all is well
+	}
+	if h, err := j.deps.History.Job(one.Name); err == nil && len(jobs.Overdue(one, &h, j.deps.Now())) == 0 {
+		delete(r.late, one.Name) // this run mended it
 	}
 	r.reports = append(r.reports, p)
 	r.leftOut(p)
@@ -141,7 +153,9 @@ func (r *running) one(ctx context.Context, j *configured, one *config.Job) {
 
 // waits reports whether a run came to nothing for a reason that a later one mends, or else the alarm tells: a disk may be away for days, and
 // nobody wants to read of it every hour.
-func (r *running) waits(p *jobs.Report) bool { return r.due && p.Result == history.Skipped }
+func (r *running) waits(p *jobs.Report) bool {
+	return r.due && p.Result == history.Skipped && p.Aftermath == nil
+}
 
 // flush writes the figures that somebody wants.
 func (j *configured) flush(ctx context.Context) {
@@ -161,7 +175,7 @@ func (r *running) leftOut(p *jobs.Report) {
 func (r *running) print(j *configured, e jobs.Event) {
 	a, p := r.app, e.Report
 	switch told := j.teller.report(e); {
-	case p != nil && p.Result == history.Interrupted:
+	case p != nil && p.Result == history.Interrupted && p.Aftermath == nil:
 	case a.json:
 		a.emitEvent(told)
 	case p == nil || p.Err != nil:
@@ -180,7 +194,10 @@ func (r *running) print(j *configured, e jobs.Event) {
 // outcome says how the runs ended, all together.
 func (r *running) outcome(ctx context.Context) error {
 	var ill []string
-	told := false
+	told, late := false, 0
+	for _, n := range r.late {
+		late += n
+	}
 	for _, p := range r.reports {
 		if p.Err != nil {
 			ill = append(ill, p.Job)
@@ -194,8 +211,8 @@ func (r *running) outcome(ctx context.Context) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case r.late > 0 && (code == exitGood || code == exitNotRun): // a later run was to mend that, and none did
-		return errors.New("run: " + count(int64(r.late), "store has", "stores have") + " had no good snapshot for too long; see above")
+	case late > 0 && (code == exitGood || code == exitNotRun): // a later run was to mend that, and none did
+		return errors.New("run: " + count(int64(late), "store has", "stores have") + " had no good snapshot for too long; see above")
 	case len(ill) > 0 && !told && !r.app.talks():
 		return statusOf(code, errSilent)
 	case len(ill) > 0:

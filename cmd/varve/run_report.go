@@ -62,6 +62,9 @@ func overdue(r *notice.Report, e jobs.Event, h *history.Job) {
 	if last := h.Last(); last != nil {
 		r.Error = last.Error
 	}
+	if !e.Running.IsZero() {
+		r.Error = "has been running since " + e.Running.Format(time.DateTime)
+	}
 	for _, name := range e.Stores {
 		one := notice.Store{Name: name, Result: "overdue, has no good snapshot"}
 		if at := h.Good[name]; !at.IsZero() {

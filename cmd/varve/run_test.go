@@ -141,3 +141,51 @@ func TestAFailureToTellPeopleIsToldAndChangesNothing(t *testing.T) {
 		t.Errorf("it printed %q and %q", out, errs)
 	}
 }
+
+func TestJobsOfOneNameInTwoConfigurationsDoNotStopEachOther(t *testing.T) {
+	first, _ := oneJob(t, "schedule = \"daily 02:00\"\n")
+	state := os.Getenv("VARVE_STATE_DIR")
+	second, _ := oneJob(t, "schedule = \"daily 02:00\"\n")
+	t.Setenv("VARVE_STATE_DIR", state)
+	for _, path := range []string{first, second} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, place, _ := strings.Cut(string(text), "place = \"")
+		place, _, _ = strings.Cut(place, "\"")
+		for range 2 { // the second time it is not due
+			call(t, exitGood, "run", "--due", "--config", path)
+		}
+		if out, _ := call(t, exitGood, "snapshots", "-s", place, "--json"); strings.Count(out, "\"series\"") != 1 {
+			t.Errorf("%s: %s", path, out)
+		}
+	}
+}
+
+func TestAJobThatWasKilledIsOverdueAndToldOfBeforeItRunsAgain(t *testing.T) {
+	path, _ := oneJob(t, "schedule = \"daily 02:00\"\n[job.home.hook]\nbefore = \"exit 1\"\n")
+	call(t, exitFailed, "run", "home", "--config", path)
+	records, err := filepath.Glob(filepath.Join(os.Getenv("VARVE_STATE_DIR"), "history-*/job-home.json"))
+	if err != nil || len(records) != 1 {
+		t.Fatal(records, err)
+	}
+	killed := `{"known": "2020-01-01T00:00:00Z", "runs": [{"begin": "2020-01-01T00:00:00Z", "result": "running"}]}`
+	if err := os.WriteFile(records[0], []byte(killed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, errs := call(t, exitFailed, "run", "--due", "--config", path)
+	if late, ran := strings.Index(errs, "overdue"), strings.Index(errs, "hook failed"); late < 0 || late > ran {
+		t.Errorf("it printed %q", errs)
+	}
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = errors.Join(os.WriteFile(path, []byte(strings.Replace(string(text), "exit 1", "true", 1)), 0o600), os.WriteFile(records[0], []byte(killed), 0o600))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, errs := call(t, exitGood, "run", "--due", "--config", path); !strings.Contains(errs, "overdue") {
+		t.Errorf("a run that mends it: %q", errs)
+	}
+}

@@ -62,7 +62,7 @@ forgotten, which varve unforget undoes until a prune. Give machines that must no
 	flags.Var(parsed(&s.host, "NAME", label("host")), "host", "take this for the client's host, whatever it says")
 	flags.Var(parsed(&s.quota, "SIZE", parseSize), "quota", "let the client's snapshots take this many bytes; K, M, G, T are powers of 1024")
 	flags.StringVar(&s.log, "log", "", "write what happens to this `FILE` (default the system's log)")
-	flags.Var(parsed(&s.init, "KIND", parseKind), "init", "make the store first, a tree or a vault")
+	flags.Var(parsed(&s.init, "KIND", parseKind), "init", "with --full: make the store first, a tree or a vault")
 	flags.StringVar(&s.program, "rsync-program", "", "the rsync `PROGRAM` (default the one that is found)")
 	flags.BoolVar(&s.uncaged, "no-cage", false, "run rsync also where the kernel cannot confine it")
 	return c

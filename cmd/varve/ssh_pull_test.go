@@ -108,7 +108,7 @@ func TestSeed_L4_ASourceThatCannotBeReachedRecordsNoDeletion(t *testing.T) {
 	public, err := os.ReadFile(other)
 	o.must(err)
 	o.WriteKnownHosts(t, string(public))
-	far.fails(exitFailed, []string{"host key", "\nhint: compare the key"}, backup...)
+	far.fails(exitFailed, []string{"host key", "\nhint: was the machine set up anew?"}, backup...)
 	untouched("a host key that has changed")
 	o.WriteKnownHosts(t, o.HostKey)
 

@@ -152,10 +152,13 @@ func shared(a, b []uint64) (n int64) {
 	return n
 }
 
-// Judge returns what judge makes of a snapshot that differs so from the last good one; an error where that is no state.
-func Judge(judge func(varve.Difference) varve.State, d varve.Difference) (varve.State, error) {
+// Judge returns what judge makes of a snapshot that differs so from the last good one, and is in the state found so far: nobody makes one
+// complete that is not, and suspect is worse than incomplete. An error where what he says is no state.
+func Judge(judge func(varve.Difference) varve.State, found varve.State, d varve.Difference) (varve.State, error) {
 	switch state := judge(d); state {
-	case varve.Complete, varve.Incomplete, varve.Suspect:
+	case varve.Complete:
+		return found, nil
+	case varve.Incomplete, varve.Suspect:
 		return state, nil
 	default:
 		return "", fmt.Errorf("judge snapshot: %q is no state", string(state))

@@ -175,12 +175,17 @@ func TestOneCopyDoesNotMakeUpForManyLostFiles(t *testing.T) {
 
 func TestAVerdictIsAState(t *testing.T) {
 	for _, state := range []varve.State{varve.Complete, varve.Incomplete, varve.Suspect} {
-		got, err := Judge(func(varve.Difference) varve.State { return state }, varve.Difference{})
-		if err != nil || got != state {
-			t.Errorf("%s: got %q, %v", state, got, err)
+		for _, found := range []varve.State{varve.Complete, varve.Incomplete} {
+			want := state
+			if state == varve.Complete {
+				want = found
+			}
+			if got, err := Judge(func(varve.Difference) varve.State { return state }, found, varve.Difference{}); err != nil || got != want {
+				t.Errorf("%s of what is %s: got %q, %v", state, found, got, err)
+			}
 		}
 	}
-	if got, err := Judge(func(varve.Difference) varve.State { return "" }, varve.Difference{}); err == nil {
+	if got, err := Judge(func(varve.Difference) varve.State { return "" }, varve.Complete, varve.Difference{}); err == nil {
 		t.Errorf("no state at all: got %q", got)
 	}
 }

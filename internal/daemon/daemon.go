@@ -8,7 +8,8 @@ import (
 	"varve/internal/notice"
 )
 
-// Work is what one reading of the configuration gives a daemon to do. It is used by one goroutine.
+// Work is what one reading of the configuration gives a daemon to do. It is used by one goroutine, but for Alarm, which is called while Run
+// goes on, too.
 type Work interface {
 	// Agenda says what is due.
 	Agenda() Agenda
@@ -35,6 +36,8 @@ type Options struct {
 	Load func(ctx context.Context) (Work, error)
 	// Wait waits for so long, or returns earlier: true where the configuration is to be read anew. It returns at once where ctx has ended.
 	Wait func(ctx context.Context, d time.Duration) (anew bool)
+	// Tick returns what fires each time that so long has passed, until it is stopped; nil stands for a time.Ticker.
+	Tick func(d time.Duration) (c <-chan time.Time, stop func())
 	// Now tells the time.
 	Now func() time.Time
 	// Service hears how the daemon is doing; nil where nobody listens.
@@ -47,7 +50,8 @@ const (
 	// nap is the longest time that passes between two looks at the clock, and rest the shortest between two runs of one job.
 	nap  = time.Minute
 	rest = time.Minute
-	// alarmEvery is how often it looks for jobs that are overdue while nothing runs, and alarmAtLeast how often while there is no end of jobs.
+	// alarmEvery is how often it looks for jobs that are overdue while nothing runs, or one run goes on, and alarmAtLeast how often while there
+	// is no end of jobs.
 	alarmEvery   = 15 * time.Minute
 	alarmAtLeast = 6 * time.Hour
 )
@@ -140,8 +144,9 @@ func (d *daemon) passed(since time.Time) time.Duration {
 // run runs a job, while systemd hears that the daemon is alive.
 func (d *daemon) run(ctx context.Context, job string) {
 	d.tell("runs " + job)
-	stop := d.keepAlive()
+	stop, end := d.keepAlive(), d.keepLooking(ctx)
 	d.work.Run(ctx, job)
+	end()
 	stop()
 	d.turns++
 	d.turn[job], d.ended[job] = d.turns, d.Now()
@@ -154,22 +159,42 @@ func (d *daemon) keepAlive() (stop func()) {
 	if half <= 0 {
 		return func() {}
 	}
-	end, ended := make(chan struct{}), make(chan struct{})
+	tick := time.NewTicker(half)
+	return each(tick.C, tick.Stop, func() {
+		_ = d.Service.Alive() // systemd ends a daemon that it does not hear
+	})
+}
+
+// keepLooking looks for jobs that are overdue until stop is called: a job that hangs never ends, and keeps the others from running.
+func (d *daemon) keepLooking(ctx context.Context) (stop func()) {
+	tick := d.Tick
+	if tick == nil {
+		tick = func(d time.Duration) (<-chan time.Time, func()) {
+			t := time.NewTicker(d)
+			return t.C, t.Stop
+		}
+	}
+	c, end := tick(alarmEvery)
+	return each(c, end, func() { d.work.Alarm(ctx) })
+}
+
+// each calls do whenever c fires until stop is called, which waits for it, and stops c by end.
+func each(c <-chan time.Time, end func(), do func()) (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		tick := time.NewTicker(half)
-		defer tick.Stop()
+		defer end()
 		for {
 			select {
-			case <-end:
+			case <-done:
 				return
-			case <-tick.C:
-				_ = d.Service.Alive() // systemd ends a daemon that it does not hear
+			case <-c:
+				do()
 			}
 		}
 	}()
 	return func() {
-		close(end)
+		close(done)
 		<-ended
 	}
 }

@@ -205,6 +205,29 @@ func TestAlarmsComeAfterRunsAndEveryQuarterOfAnHour(t *testing.T) {
 	}
 }
 
+// hanging is work whose one job ends once it was told of while it ran.
+type hanging struct {
+	*world
+	told chan struct{}
+}
+
+func (h hanging) Run(context.Context, string) { <-h.told }
+func (h hanging) Alarm(context.Context)       { h.told <- struct{}{} }
+
+func TestAlarmsAreRaisedWhileAJobHangs(t *testing.T) {
+	fires := make(chan time.Time, 1)
+	fires <- begin
+	stopped := 0
+	d := &daemon{turn: map[string]int{}, ended: map[string]time.Time{}}
+	d.Now = func() time.Time { return begin }
+	d.Tick = func(every time.Duration) (<-chan time.Time, func()) { return fires, func() { stopped++ } }
+	d.work = hanging{&world{T: t}, make(chan struct{})}
+	d.run(t.Context(), "home")
+	if stopped != 1 {
+		t.Errorf("the ticker was stopped %d times", stopped)
+	}
+}
+
 func TestTheConfigurationIsReadAnewOnDemandAndABrokenOneChangesNothing(t *testing.T) {
 	w := &world{T: t, jobs: []*job{{name: "home", at: begin.Add(6 * time.Minute), every: time.Hour}}, loads: []error{nil, errors.New("line 3"), nil}}
 	w.wake = func(n int) bool { return n == 2 || n == 4 }

@@ -262,7 +262,7 @@ func TestWhatIsBetweenIsLookedFor(t *testing.T) {
 		"no program":         {[]string{"/nonexistent/ssh"}, "", "ssh", []string{"--ssh"}},
 		"an odd program":     {[]string{"false"}, "", "sftp", []string{"false box true"}},
 		"by way of nothing":  {append(s.Command(), "-o", "ProxyCommand=false"), "", "connection", []string{"on the way"}},
-		"a host with a dash": {s.Command(), "-oProxyCommand=false:dir", "ssh", []string{"cannot be a host"}},
+		"a host with a dash": {s.Command(), "-oProxyCommand=false:dir", "place", []string{"cannot be a host"}},
 		"a kind unknown":     {s.Command(), "s3:bucket", "place", []string{"HOST:DIR"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -43,7 +43,7 @@ func (e *exam) peer(s location.Spec) {
 	full, err := reach.Peer(e.ctx, s, "--full", "--store", s.Path)
 	switch {
 	case errors.Is(err, varve.ErrNoStore):
-		e.warn("store", "to make one: "+command("varve", "init", s.String()), "%s is no store: it can be a source", s.Path)
+		e.warn("store", "only if it is to be one: "+command("varve", "init", s.String()), "%s is no store: it can be a source", s.Path)
 	case err != nil:
 		e.wrong("store", "", "%s", reason(err))
 	case full.Role == remote.Read:

@@ -112,7 +112,7 @@ func TestAHostileServerAsASourceIsRefused(t *testing.T) {
 	for _, name := range badNames {
 		p.told(named(name), []string{quoted(name)}, backup...)
 	}
-	for lie, says := range map[string]string{"endless": "no end", "cyclic": "", "large": "cut short", "packet": "breaks the SFTP protocol",
+	for lie, says := range map[string]string{"endless": "no end", "cyclic": "is not followed", "large": "cut short", "packet": "breaks the SFTP protocol",
 		"garbage": "breaks the SFTP protocol"} {
 		p.told(lie, []string{says}, backup...)
 	}

@@ -32,7 +32,7 @@ const (
 )
 
 // loop is the name of a directory that, where the lie is "cyclic", has itself in it.
-var loop = strings.Repeat("loop", 50)
+const loop = "loop"
 
 // serveSFTP serves over standard input and output, and returns the exit code.
 func serveSFTP(lie string) int {

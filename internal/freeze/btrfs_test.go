@@ -67,7 +67,11 @@ func TestEntriesOfAPictureAreThoseOfTheLiveDisk(t *testing.T) {
 	defer src.Close()
 	want, got := entries(t, live, "/"), entries(t, src, "/")
 	for path, w := range want {
-		if g := got[path]; fmt.Sprint(g) != fmt.Sprint(w) {
+		g := got[path]
+		if strings.HasPrefix(mnt[1:], path+"/") { // others write there meanwhile
+			g.MTime, g.Stamp, g.Size = w.MTime, w.Stamp, w.Size
+		}
+		if fmt.Sprint(g) != fmt.Sprint(w) {
 			t.Errorf("%s:\n%+v\n%+v", path, g, w)
 		}
 	}

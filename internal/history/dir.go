@@ -18,8 +18,14 @@ type Dir struct{ dir disk.FS }
 // dirName is the directory of the records in that of the state.
 const dirName = "history"
 
-// Open opens the records in the directory for the state, which stays the caller's. Where there are none yet they are made room for.
-func Open(state disk.FS) (*Dir, error) {
+// Open opens the records in the directory for the state, which stays the caller's. Where there are none yet they are made room for. Jobs
+// and stores have names in one configuration alone: each has its records under a key, a few letters and digits, and the usual one has
+// none.
+func Open(state disk.FS, key string) (*Dir, error) {
+	dirName := dirName
+	if key != "" {
+		dirName += "-" + key
+	}
 	err := state.Mkdir(dirName, 0o700)
 	if err == nil {
 		err = state.Sync()
@@ -68,6 +74,14 @@ func (d *Dir) LockJob(name string) (*Lease[Job], error) {
 	return l, err
 }
 
+// Alarm returns what was told of a job while it ran, like Job.
+func (d *Dir) Alarm(name string) (Alarm, error) { return read[Alarm](d.dir, alarmPrefix+name) }
+
+// LockAlarm takes the lease of what was told of a job while it ran. varve.ErrBusy where somebody has it.
+func (d *Dir) LockAlarm(name string) (*Lease[Alarm], error) {
+	return lock[Alarm](d.dir, alarmPrefix+name)
+}
+
 // LockStore takes the lease of a store's record. varve.ErrBusy where somebody has it.
 func (d *Dir) LockStore(name string) (*Lease[Store], error) {
 	return lock[Store](d.dir, storePrefix+name)
@@ -105,6 +119,7 @@ func (l *Lease[T]) Close() error { return l.lock.Close() }
 const (
 	jobPrefix   = "job-"
 	storePrefix = "store-"
+	alarmPrefix = "alarm-"
 	suffix      = ".json"
 	newSuffix   = ".new"
 	lockSuffix  = ".lock"

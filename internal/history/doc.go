@@ -3,7 +3,10 @@
 //
 //	STATE/history/job-NAME.json      one job
 //	STATE/history/store-NAME.json    one store
+//	STATE/history/alarm-NAME.json    what was told of a job while it ran
 //	STATE/history/*.lock             who writes the one of this name
+//
+// Jobs and stores of a configuration that is not the usual one are in STATE/history-KEY.
 //
 // A record is written whole, made durable and put in the place of the one before, by whoever holds its lease. One that is missing or
 // damaged costs nothing but memory: reading it gives an empty record, and the next write replaces it.

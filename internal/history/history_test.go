@@ -26,7 +26,7 @@ func newDisk() *memfs.Disk {
 
 func open(t *testing.T, dir disk.FS) *history.Dir {
 	t.Helper()
-	h, err := history.Open(dir)
+	h, err := history.Open(dir, "")
 	must(t, err)
 	return h
 }
@@ -120,7 +120,7 @@ func again(dir disk.FS) bool {
 }
 
 func tryAgain(dir disk.FS) error {
-	h, err := history.Open(dir)
+	h, err := history.Open(dir, "")
 	if err != nil {
 		return err
 	}

@@ -68,6 +68,12 @@ type Job struct {
 	Leap time.Time `json:"leap,omitzero"`
 }
 
+// Alarm is what was told of a job by somebody else than its run, which owns the record of the job.
+type Alarm struct {
+	// Told is when people were told that the job is overdue though it runs; zero where they were not.
+	Told time.Time `json:"told,omitzero"`
+}
+
 // MaxRuns is how many runs of a job are remembered, and MaxSizes how many sizes of a store.
 const (
 	MaxRuns  = 200
@@ -85,7 +91,7 @@ func (j *Job) Last() *Run {
 // Start enters a run that begins now. One that never ended was killed: it is returned, marked as interrupted.
 func (j *Job) Start(now time.Time) (killed *Run) {
 	if last := j.Last(); last != nil && last.Result == Running {
-		last.Result, last.Error = Interrupted, "killed: it has no end"
+		last.Result, last.Error = Interrupted, killedText
 		was := *last
 		killed = &was
 	}
@@ -95,6 +101,18 @@ func (j *Job) Start(now time.Time) (killed *Run) {
 	j.Runs = append(j.Runs, Run{Begin: now, Result: Running})
 	j.trim()
 	return killed
+}
+
+// killedText is the error of a run that was killed.
+const killedText = "killed: it has no end"
+
+// Killed counts the runs, one after the other, that were killed before the one that goes on.
+func (j *Job) Killed() int {
+	n := 0
+	for i := len(j.Runs) - 2; i >= 0 && j.Runs[i].Error == killedText; i-- {
+		n++
+	}
+	return n
 }
 
 // Finish puts r in the place of the run that was started last.
@@ -156,6 +174,9 @@ type Store struct {
 	Drill  *Drill  `json:"drill,omitempty"`
 	// Proven is the last drill that found everything as it should be.
 	Proven *Drill `json:"proven,omitempty"`
+	// Wrong are the last drills of jobs, by name, whose last one did not find everything as it should be. Damage is never less than in one
+	// before of the same job that is not made good.
+	Wrong map[string]*Drill `json:"wrong,omitempty"`
 	// Sizes tell how the store grew, the newest last; at most MaxSizes, one a day.
 	Sizes []Size `json:"sizes,omitempty"`
 }

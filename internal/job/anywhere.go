@@ -40,7 +40,7 @@ func (r *run) other() *target {
 
 // mayBeTheStores reports whether an error that kept a snapshot from being made may well be that of the store: another one may take it.
 func mayBeTheStores(err error) bool {
-	for _, elsewhere := range []error{ErrCommand, walk.ErrNoSource, ssh.ErrUnreachable, disk.ErrLost, location.ErrNotOffered} {
+	for _, elsewhere := range []error{ErrCommand, errFreeze, walk.ErrNoSource, ssh.ErrUnreachable, disk.ErrLost, location.ErrNotOffered} {
 		if errors.Is(err, elsewhere) {
 			return false
 		}

@@ -48,12 +48,21 @@ func (r *run) care(ctx context.Context, t *target, s *history.Store) {
 	if ctx.Err() == nil && isDue(t.conf.Verify.Every, verifiedAt(s), s.Known, r.clock.now) {
 		v, err := verify(ctx, t.place, t.conf, r.clock.now, r.progress)
 		if ctx.Err() == nil {
-			s.Verify, t.report.Verify = &v, &v
+			t.report.Verify = &v
+			s.Verify = known(v, s.Verify)
 		}
 		t.fail("verify", err)
 	}
 	r.drill(ctx, t, s)
 	r.measure(ctx, t, s)
+}
+
+// known returns what is to be remembered of a check after an earlier one: one that was impossible has not shown that damage is gone.
+func known(v history.Verify, before *history.Verify) *history.Verify {
+	if v.Error != "" && before != nil {
+		v.Damage = max(v.Damage, before.Damage)
+	}
+	return &v
 }
 
 // drill rehearses a restore where it is due.
@@ -73,12 +82,21 @@ func (r *run) drill(ctx context.Context, t *target, s *history.Store) {
 	t.fail("drill", err)
 }
 
-// enterDrill remembers a drill.
+// enterDrill remembers a drill. A bad one is made good by one of the same job alone.
 func enterDrill(s *history.Store, d history.Drill) {
 	s.Drill = &d
 	if d.Error == "" && d.Damage == 0 {
 		s.Proven = &d
+		delete(s.Wrong, d.Job)
+		return
 	}
+	if before := s.Wrong[d.Job]; before != nil {
+		d.Damage = max(d.Damage, before.Damage)
+	}
+	if s.Wrong == nil {
+		s.Wrong = map[string]*history.Drill{}
+	}
+	s.Wrong[d.Job] = &d
 }
 
 // isDue reports whether something that is done regularly is to be done again. last is when it was done; where it never was, known is when

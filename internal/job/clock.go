@@ -7,6 +7,7 @@ import (
 
 	"varve"
 	"varve/internal/history"
+	"varve/internal/schedule"
 )
 
 // ErrClock says that the clock may be wrong, so that nothing is deleted.
@@ -17,11 +18,14 @@ const (
 	builtBefore = 24 * time.Hour
 	// builtYears is how old a program may be that deletes anything.
 	builtYears = 10
-	// leap is by how much the clock may move on between two runs, and back by how much it may be set back; settled is for how long nothing is
-	// deleted after it jumped by more.
-	leap    = 400 * 24 * time.Hour
-	back    = 24 * time.Hour
-	settled = 7 * 24 * time.Hour
+	// The clock may move on between two runs by as often the longest time that usually lies between them, at least by shortLeap and at most by
+	// longLeap, and be set back by no more than back; settled is for how long nothing is deleted after it jumped by more.
+	often     = 3
+	shortLeap = 183 * 24 * time.Hour
+	unsure    = 14 * 24 * time.Hour // of a run that lasted longer nobody knows whether time or the clock went on
+	longLeap  = 400 * 24 * time.Hour
+	back      = 24 * time.Hour
+	settled   = 7 * 24 * time.Hour
 )
 
 // clock is what is known about the time at the beginning of a run.
@@ -41,12 +45,12 @@ func (c clock) plausible() error {
 	return nil
 }
 
-// leapt notices that the clock has moved on by more than a machine is off, or was set back, and remembers it: time has to go on for a while
+// leapt notices that the clock has moved on by more than usually lies between two runs, or was set back, and remembers it: time has to go on for a while
 // without anybody setting it before it is believed. past is what was before. right says that the clock was wrong and goes on now where it
 // was believed last.
 func (c clock) leapt(j *history.Job, past signs) (right bool, err error) {
 	if past.jumped(c.now) {
-		right = past.believed.IsZero() || !(signs{last: past.believed}).jumped(c.now)
+		right = past.believed.IsZero() || !(signs{last: past.believed, leap: past.leap}).jumped(c.now)
 		if j.Leap = c.now; right {
 			j.Leap = time.Time{}
 		}
@@ -58,11 +62,51 @@ func (c clock) leapt(j *history.Job, past signs) (right bool, err error) {
 	return false, fmt.Errorf("it jumped before %s, and is believed from %s on: %w", stampText(j.Leap), stampText(j.Leap.Add(settled)), ErrClock)
 }
 
-// signs are times before: the last, and the last that was believed; zero where there was none.
-type signs struct{ last, believed time.Time }
+// strayed returns an error where the clock was set since the run began, which took from then to now as steady tells, what no clock on the wall
+// has to do with.
+func (c clock) strayed(now time.Time, steady time.Duration) error {
+	wall := now.Round(0).Sub(c.now.Round(0))
+	if wall < -back || wall > unsure || (wall-steady).Abs() > back {
+		return fmt.Errorf("it was %s when the run began, and is %s: %w", stampText(c.now), stampText(now), ErrClock)
+	}
+	return nil
+}
 
-// signsOf returns when the last runs of a job began.
-func signsOf(j *history.Job) (s signs) {
+// signs are times before: the last, and the last that was believed; zero where there was none. leap is by how much the clock may have moved
+// on since.
+type signs struct {
+	last, believed time.Time
+	leap           time.Duration
+}
+
+// usual returns how long it may be until the next run of a job: the longest time between two that is remembered, or scheduled from now on.
+func usual(h *history.Job, s schedule.Schedule, now time.Time) (longest time.Duration) {
+	earliest := now // of the runs that come later: a time that the clock came back from was none
+	for i := len(h.Runs) - 1; i > 0; i-- {
+		begin := h.Runs[i].Begin
+		if begin.Sub(earliest) > back {
+			continue
+		}
+		earliest = begin
+		longest = max(longest, begin.Sub(h.Runs[i-1].Begin))
+	}
+	if s.Never() {
+		return longest
+	}
+	at := now
+	for range 10 {
+		next := s.Next(at)
+		if next.IsZero() {
+			break
+		}
+		longest, at = max(longest, next.Sub(at)), next
+	}
+	return longest
+}
+
+// signsOf returns when the last runs of a job began, which has a schedule.
+func signsOf(j *history.Job, plan schedule.Schedule, now time.Time) (s signs) {
+	s.leap = min(max(shortLeap, often*usual(j, plan, now)), longLeap)
 	for _, r := range j.Runs {
 		if r.Result == history.Running {
 			continue
@@ -76,7 +120,7 @@ func signsOf(j *history.Job) (s signs) {
 
 // jumped reports whether the clock cannot have gone on from the last sign to now.
 func (s signs) jumped(now time.Time) bool {
-	return !s.last.IsZero() && (now.Sub(s.last) > leap || s.last.Sub(now) > back)
+	return !s.last.IsZero() && (now.Sub(s.last) > s.leap || s.last.Sub(now) > back)
 }
 
 // follows returns an error where s, the newest snapshot of a series by its sequence, is of a later time than now. nil stands for none.

@@ -11,6 +11,7 @@ import (
 	"varve/internal/config"
 	"varve/internal/disk"
 	"varve/internal/history"
+	"varve/internal/schedule"
 )
 
 // past fills the stores with five daily snapshots that the policy would thin out.
@@ -26,6 +27,7 @@ func past(t *testing.T, b *bed) {
 
 func TestAWrongClockDeletesNothingAndTheNextRunRecovers(t *testing.T) {
 	for name, wrong := range map[string]time.Time{"1970": time.Unix(60, 0).UTC(), "2038": time.Date(2038, 1, 19, 3, 14, 7, 0, time.UTC),
+		"a year ahead": time.Date(2027, 11, 20, 0, 0, 0, 0, time.UTC), "seven months ahead": time.Date(2027, 6, 27, 0, 0, 0, 0, time.UTC),
 		"two years ahead": time.Date(2028, 11, 20, 0, 0, 0, 0, time.UTC), "a month behind": time.Date(2026, 10, 20, 0, 0, 0, 0, time.UTC)} {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t, twoStores)
@@ -97,6 +99,7 @@ func TestAStoreThatIsTooLargeLosesItsOldestSnapshots(t *testing.T) {
 	if left := b.list("usb"); len(left) != 3 || left[2].ID != r.Snapshot.ID || measured == 0 {
 		t.Errorf("%d left", len(left))
 	}
+	contains(t, strings.Join(r.Notes, "\n"), "3 snapshots of host:home went that keep would have kept")
 	// The last good one stays, however small the limit; then nothing at all goes.
 	b.config.Stores[0].MaxSize = 5
 	if r = b.run(); !errors.Is(r.Err, ErrRoom) || len(r.Stores[0].Forgotten) > 0 || r.Result != history.Success {
@@ -147,5 +150,76 @@ func TestWhatWaitsToBePrunedIsNotMadeRoomForTwice(t *testing.T) {
 	free = 30
 	if r := b.run(); r.Err != nil || len(r.Stores[0].Forgotten) != 0 {
 		t.Errorf("%v, %d", r.Err, len(r.Stores[0].Forgotten))
+	}
+}
+
+func TestAClockThatIsSetDuringARunDeletesNothing(t *testing.T) {
+	for name, by := range map[string]time.Duration{"a year ahead": 365 * 24 * time.Hour, "two days back": -48 * time.Hour} {
+		b := newBed(t, twoStores)
+		past(t, b)
+		before := b.list("usb")
+		b.open = func(_ *config.Store, p *Place) (*Place, error) {
+			p.Store = &setting{p.Store, b, by}
+			return p, nil
+		}
+		r := b.run()
+		if !errors.Is(r.Err, ErrClock) || len(r.Stores[0].Forgotten) > 0 || len(b.list("usb")) != len(before)+1 {
+			t.Errorf("%s: %v, %d forgotten", name, r.Err, len(r.Stores[0].Forgotten))
+		}
+	}
+}
+
+// setting is a store that is copied to or saved in while somebody sets the clock.
+type setting struct {
+	varve.Store
+	bed *bed
+	by  time.Duration
+}
+
+func (s *setting) Save(ctx context.Context, src varve.Source, o varve.SaveOptions) (varve.Snapshot, error) {
+	snap, err := s.Store.Save(ctx, src, o)
+	s.bed.now = s.bed.now.Add(s.by)
+	s.by = 0
+	return snap, err
+}
+
+func TestAClockThatMovedOnOtherwiseThanTimeIsNotBelieved(t *testing.T) {
+	begin := time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		wall, steady time.Duration
+		ok           bool
+	}{{time.Hour, time.Hour, true}, {9 * time.Hour, time.Hour, true}, {72 * time.Hour, time.Hour, false}, {-time.Hour, time.Hour, true},
+		{-23 * time.Hour, 72 * time.Hour, false}, {72 * time.Hour, 72 * time.Hour, true}} {
+		if err := (clock{now: begin}).strayed(begin.Add(c.wall), c.steady); (err == nil) != c.ok {
+			t.Errorf("%s on the wall in %s: %v", c.wall, c.steady, err)
+		}
+	}
+}
+
+func TestHowLongAJobMayRestIsTakenFromItsScheduleAndItsRuns(t *testing.T) {
+	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	for text, days := range map[string]int{"never": 183, "daily 02:30": 183, "every 100d": 300, "every 300d": 400} {
+		plan, err := schedule.Parse(text)
+		must(t, err)
+		if got := signsOf(&history.Job{}, plan, now).leap; got != time.Duration(days)*24*time.Hour {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+	var h history.Job
+	for _, day := range []int{-400, -300, -299, 400, -30} { // once it was ahead
+		h.Runs = append(h.Runs, history.Run{Begin: now.AddDate(0, 0, day)})
+	}
+	if got := signsOf(&h, schedule.Schedule{}, now).leap; got != 300*24*time.Hour {
+		t.Errorf("%s", got)
+	}
+}
+
+func TestACheckThatIsImpossibleDoesNotTakeDamageBack(t *testing.T) {
+	found := &history.Verify{Damage: 3}
+	if v := known(history.Verify{Error: "lost"}, found); v.Damage != 3 {
+		t.Errorf("%+v", v)
+	}
+	if v := known(history.Verify{}, found); v.Damage != 0 {
+		t.Errorf("%+v", v)
 	}
 }

@@ -36,7 +36,7 @@ type Deps struct {
 	// Freeze takes a snapshot of the file systems of paths, absolute ones. It must be set where the configuration asks for that. Nothing is
 	// left where there is an error, or that says what.
 	Freeze func(ctx context.Context, kind config.Freeze, paths []string) (Frozen, error)
-	// Notify tells people; nil tells nobody.
+	// Notify tells people; nil tells nobody. The error matches ErrNobody where none of those was reached who were to be.
 	Notify func(ctx context.Context, e Event) error
 	// Owners returns the names of users and groups of this machine, for one goroutine at a time; see walk.Options.
 	Owners func(uid, gid uint32) (user, group string)
@@ -82,6 +82,8 @@ type Event struct {
 	Good time.Time
 	// Stores are those that are overdue, for config.Overdue.
 	Stores []string
+	// Running, for config.Overdue, is since when the job runs; zero where it does not.
+	Running time.Time
 }
 
 func (d *Deps) warn(err error) {
@@ -115,11 +117,14 @@ func (d *Deps) ssh(j *config.Job) []string {
 	return d.Sources(j).Reach.SSH
 }
 
-// notify tells people. That they cannot be told changes nothing about a run.
-func (d *Deps) notify(ctx context.Context, e Event) {
-	if d.Notify != nil {
-		d.warn(d.Notify(context.WithoutCancel(ctx), e))
+// notify tells people, and reports false where somebody was to be told and nobody was. That changes nothing about a run.
+func (d *Deps) notify(ctx context.Context, e Event) (reached bool) {
+	if d.Notify == nil {
+		return true
 	}
+	err := d.Notify(context.WithoutCancel(ctx), e)
+	d.warn(err)
+	return !errors.Is(err, ErrNobody)
 }
 
 // Sentinels for what became of a run, though a snapshot was made, or why there is none.
@@ -134,6 +139,8 @@ var (
 	ErrHook = errors.New("hook failed")
 	// ErrCommand says that a command whose output was to be saved failed.
 	ErrCommand = errors.New("command failed")
+	// ErrNobody says that nobody was reached who was to be told.
+	ErrNobody = errors.New("nobody was reached")
 	// ErrRoom says that there is less room than is asked for.
 	ErrRoom = errors.New("too little room")
 )

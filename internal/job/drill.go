@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"strings"
 	"time"
 
 	"varve"
@@ -291,24 +290,4 @@ func contentOf(dir disk.FS, name string, holes []varve.Extent) (sum varve.Digest
 	}
 	info, err = f.Info()
 	return h.Digest(), info, err
-}
-
-// ScratchIn returns a Scratch for Deps: a directory below base, a directory of this machine such as /var/tmp, that none but the user may
-// look into. name must be one that nobody can guess.
-func ScratchIn(base string, name func() string) func() (disk.FS, func() error, error) {
-	return func() (disk.FS, func() error, error) {
-		up, err := osfs.Open(base)
-		if err != nil {
-			return nil, nil, err
-		}
-		own := "varve-drill-" + strings.ToLower(name())
-		if err := up.Mkdir(own, 0o700); err != nil {
-			return nil, nil, errors.Join(err, up.Close())
-		}
-		dir, err := up.OpenDir(own)
-		if err != nil {
-			return nil, nil, errors.Join(err, up.Rmdir(own), up.Close())
-		}
-		return dir, func() error { return errors.Join(dir.Close(), disk.RemoveAll(up, own, 1), up.Close()) }, nil
-	}
 }

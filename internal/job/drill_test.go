@@ -8,6 +8,7 @@ import (
 
 	"varve"
 	"varve/internal/disk"
+	"varve/internal/history"
 )
 
 func TestADrillProvesARestoreAndLeavesNothing(t *testing.T) {
@@ -127,5 +128,32 @@ func TestASampleHasTheNewestTheOldestAndTheLargest(t *testing.T) {
 	}
 	if got, err := sample(t.Context(), manyFiles(100), 1000, nil); err != nil || len(got) != 100 {
 		t.Errorf("%d, %v", len(got), err)
+	}
+}
+
+func TestWhatADrillFoundLastsUntilTheSameJobsDrillIsGood(t *testing.T) {
+	b := newBed(t, twoStores)
+	past(t, b)
+	enter := func(d history.Drill) {
+		lease, err := b.deps.History.LockStore("usb")
+		must(t, err)
+		enterDrill(&lease.Record, d)
+		must(t, errors.Join(lease.Save(), lease.Close()))
+	}
+	spared := func() error { return b.run().Stores[0].Spared }
+	enter(history.Drill{Time: b.now, Job: "home", Damage: 2, Error: "wrong"})
+	for _, next := range []history.Drill{{Job: "other"}, {Job: "home", Error: "no room"}} {
+		next.Time = b.now
+		enter(next)
+		if err := spared(); !errors.Is(err, errDrill) {
+			t.Errorf("after %+v: %v", next, err)
+		}
+		if l := Status(b.deps, nil)[0]; l.Level != Wrong {
+			t.Errorf("after %+v: %+v", next, l)
+		}
+	}
+	enter(history.Drill{Time: b.now, Job: "home"})
+	if err := spared(); err != nil {
+		t.Error(err)
 	}
 }

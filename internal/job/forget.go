@@ -141,7 +141,10 @@ func (r *run) forget(ctx context.Context, t *target) {
 		t.fail("forget", err)
 		return
 	}
-	now := r.deps.Now()
+	now := r.clock.now
+	if r.report.Snapshot.Time.After(now) { // the clock has not strayed since
+		now = r.report.Snapshot.Time
+	}
 	plan, err := planRemoval(list, r.report.Series, r.deps.Config.Policy(r.job, t.conf), now, t.conf.Deletions)
 	if errors.Is(err, retention.ErrClock) {
 		t.report.Spared = err
@@ -164,6 +167,8 @@ var (
 	errBlind = errors.New("the key at hand only adds; who has the maintenance or the restore key removes")
 	// errDamage says that nobody knows yet which snapshots of the store are.
 	errDamage = errors.New("the last check found damage")
+	// errDrill says so after a restore was rehearsed.
+	errDrill = errors.New("wrong files came back in a drill")
 )
 
 // errAccepted says that it was a person, and not the snapshot itself, that said that all is well.
@@ -182,8 +187,26 @@ func (r *run) mayForget(t *target) error {
 	case r.accepted:
 		return errAccepted
 	}
-	if h, err := r.deps.History.Store(t.conf.Name); err == nil && h.Verify != nil && h.Verify.Damage > 0 {
+	now := r.deps.Now()
+	if r.doubt = r.clock.strayed(now, now.Sub(r.clock.now)); r.doubt != nil {
+		return r.doubt
+	}
+	return r.damaged(t)
+}
+
+// damaged returns an error where damage to a store is known.
+func (r *run) damaged(t *target) error {
+	h, err := r.deps.History.Store(t.conf.Name)
+	if err != nil {
+		return nil
+	}
+	if h.Verify != nil && h.Verify.Damage > 0 {
 		return errDamage
+	}
+	for _, j := range r.deps.Config.Jobs {
+		if d := h.Wrong[j.Name]; d != nil && d.Damage > 0 && slices.Contains(j.Stores, t.conf.Name) {
+			return fmt.Errorf("%w of job %s; varve drill tells whether all is well again", errDrill, j.Name)
+		}
 	}
 	return nil
 }

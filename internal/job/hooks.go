@@ -73,7 +73,9 @@ func (r *run) hooks(ctx context.Context) {
 		err = r.hook(ctx, "failed", r.job.Hook.Failed)
 	}
 	p.Err = errors.Join(p.Err, err)
-	p.Err = errors.Join(p.Err, r.hook(ctx, "finally", r.job.Hook.Finally))
+	last := r.hook(ctx, "finally", r.job.Hook.Finally)
+	p.Err = errors.Join(p.Err, last)
+	p.Aftermath = errors.Join(p.Aftermath, err, last)
 }
 
 // outputs returns the files that commands print; nil where the job has none.

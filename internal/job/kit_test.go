@@ -99,7 +99,7 @@ func (b *bed) tryBoot() error {
 	if err != nil {
 		return err
 	}
-	h, err := history.Open(state)
+	h, err := history.Open(state, "")
 	if err != nil {
 		return err
 	}

@@ -100,7 +100,7 @@ func newNights(t *rapid.T) *nights {
 	}
 	state, err := bed.openDir("/state")
 	n.must(err)
-	past, err := history.Open(state)
+	past, err := history.Open(state, "")
 	n.must(err)
 	c, err := config.Parse("test.toml", []byte(twoStores), config.Options{})
 	n.must(err)

@@ -12,6 +12,7 @@ import (
 	"varve"
 	"varve/internal/history"
 	"varve/internal/retention"
+	"varve/internal/schedule"
 )
 
 // drawList draws the snapshots of a store, with clocks that jump, and returns them with a time that may be wrong, too.
@@ -212,7 +213,7 @@ func TestAClockThatLeaptIsBelievedAfterAWhile(t *testing.T) {
 	run := func(years, days int, believed, wantRight bool) {
 		t.Helper()
 		now = now.AddDate(years, 0, days)
-		right, err := (clock{now: now}).leapt(&h, signsOf(&h))
+		right, err := (clock{now: now}).leapt(&h, signsOf(&h, schedule.Schedule{}, now))
 		if (err == nil) != believed || right != wantRight {
 			t.Errorf("%s: set right %v, %v", now, right, err)
 		}
@@ -220,7 +221,8 @@ func TestAClockThatLeaptIsBelievedAfterAWhile(t *testing.T) {
 		h.Finish(history.Run{Begin: now, Result: history.Success, Doubt: err != nil})
 	}
 	run(0, 0, true, false)
-	run(1, 10, true, false)
+	run(0, 100, true, false)
+	run(0, 180, true, false)
 	run(2, 0, false, false)
 	run(0, 1, false, false)
 	run(0, 5, false, false)

@@ -222,11 +222,11 @@ func (r *run) lookAt(ctx context.Context, t *target) error {
 // doubtOf returns why the clock may be wrong where last, nil for none, is the newest snapshot.
 func (r *run) doubtOf(last *varve.Snapshot) error {
 	err := r.clock.follows(last)
-	if last == nil || signsOf(r.memory) != (signs{}) {
+	if last == nil || !signsOf(r.memory, r.job.Schedule, r.clock.now).last.IsZero() {
 		return err
 	}
 	// Without memory of earlier runs the snapshots are all that tells of the time before.
-	if _, leapt := r.clock.leapt(r.memory, signs{last.Time, last.Time}); err == nil {
+	if _, leapt := r.clock.leapt(r.memory, signs{last.Time, last.Time, longLeap}); err == nil {
 		err = leapt
 	}
 	return err

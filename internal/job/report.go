@@ -17,6 +17,9 @@ type Report struct {
 	Result history.Result
 	// Err is everything that went wrong, joined; nil where all is well. It matches ErrIncomplete and ErrSuspect, too.
 	Err error
+	// Aftermath is what of Err went wrong after everything else: commands that failed, and what could not be removed. It is told also where
+	// the run was skipped or interrupted.
+	Aftermath error
 	// Store got the backup; Snapshot is zero where none was made.
 	Store    string
 	Snapshot varve.Snapshot

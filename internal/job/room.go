@@ -72,7 +72,37 @@ func (r *run) makeRoom(ctx context.Context, t *target, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	return r.remove(ctx, t, list, plan)
+	if err := r.remove(ctx, t, list, plan); err != nil {
+		return err
+	}
+	r.noteEarly(t, list, plan.snapshots, now)
+	return nil
+}
+
+// noteEarly tells of what went for room although the policy of its job would have kept it. list is what there was before.
+func (r *run) noteEarly(t *target, list, gone []varve.Snapshot, now time.Time) {
+	for _, j := range r.deps.Config.Jobs {
+		series, _, err := Series(j, r.deps.Machine)
+		if err != nil || !slices.Contains(j.Stores, t.conf.Name) {
+			continue
+		}
+		var own []varve.Snapshot
+		for _, s := range list {
+			if s.Series == series {
+				own = append(own, s)
+			}
+		}
+		early := 0
+		kept := keeps(own, r.deps.Config.Policy(j, t.conf), now)
+		for _, s := range gone {
+			if s.Series == series && kept[s.ID] {
+				early++
+			}
+		}
+		if early > 0 {
+			r.note("store %s: for want of room %d snapshots of %s went that keep would have kept", t.conf.Name, early, series)
+		}
+	}
 }
 
 // limit returns how many bytes the snapshots of a store may need. What was forgotten there and is not pruned yet is as good as free, but for

@@ -16,6 +16,8 @@ import (
 type How struct {
 	// Accept takes the snapshot for good however much was lost or changed: somebody has looked.
 	Accept bool
+	// Due runs the job only if it is still due once nobody else runs it. Otherwise nothing is done, and Err matches varve.ErrBusy.
+	Due bool
 }
 
 // run is one run of a job.
@@ -71,6 +73,11 @@ func Run(ctx context.Context, j *config.Job, how How, d *Deps) *Report {
 		return r.report
 	case err != nil:
 		d.warn(fmt.Errorf("job %s: nothing will be remembered of this run: %w", j.Name, err))
+	case how.Due && lease.Lost == nil && NextRun(j, &lease.Record, now).After(now):
+		d.warn(lease.Close())
+		r.report.Result, r.report.End = history.Skipped, now
+		r.report.Err = fmt.Errorf("job %s: another run was quicker: %w", j.Name, varve.ErrBusy)
+		return r.report
 	default:
 		r.memory = &lease.Record
 		if lease.Lost != nil {
@@ -97,20 +104,32 @@ func Run(ctx context.Context, j *config.Job, how How, d *Deps) *Report {
 func (r *run) begin() {
 	r.doubt = r.clock.plausible()
 	var err error
-	if r.right, err = r.clock.leapt(r.memory, signsOf(r.memory)); r.doubt == nil {
+	if r.right, err = r.clock.leapt(r.memory, signsOf(r.memory, r.job.Schedule, r.clock.now)); r.doubt == nil {
 		r.doubt = err
 	}
 	if killed := r.memory.Start(r.clock.now); killed != nil {
 		r.note("the run of %s was killed", stampText(killed.Begin))
+		if r.memory.Killed() == 2 {
+			r.tellKilled(killed)
+		}
 		r.memory.Trouble = true // it could tell nobody
 	}
 	r.memory.Last().Doubt = r.doubt != nil
-	r.deps.notify(context.Background(), Event{Kind: config.Start, Job: r.job, Good: r.lastGood()})
+}
+
+// tellKilled tells of a second run in a row that was killed, at once: the end of this one would tell of it, and may not come either.
+func (r *run) tellKilled(killed *history.Run) {
+	p := &Report{Job: r.job.Name, Begin: killed.Begin, Result: history.Interrupted,
+		Err: fmt.Errorf("job %s: the run of %s was killed", r.job.Name, stampText(killed.Begin))}
+	r.deps.notify(context.Background(), Event{Kind: config.Failure, Job: r.job, Report: p, Good: r.lastGood()})
 }
 
 // work does everything between the first entry in the history and the last.
 func (r *run) work(ctx context.Context) {
 	err := r.prepare(ctx)
+	if !errors.Is(err, errAway) && ctx.Err() == nil {
+		r.deps.notify(ctx, Event{Kind: config.Start, Job: r.job, Good: r.lastGood()})
+	}
 	if err == nil {
 		err = r.hook(ctx, "before", r.job.Hook.Before)
 	}
@@ -172,6 +191,9 @@ func (r *run) conclude(ctx context.Context, err error) {
 	case snap.State == varve.Suspect:
 		p.Result = history.Suspect
 		err = fmt.Errorf("snapshot %s is %w: %s", snap.ID.Short(), ErrSuspect, r.suspect)
+		if snap.Skipped > 0 {
+			err = fmt.Errorf("%w; and %d objects could not be read", err, snap.Skipped)
+		}
 	case snap.State == varve.Incomplete:
 		p.Result = history.Incomplete
 		err = fmt.Errorf("snapshot %s is %w: %d objects could not be read", snap.ID.Short(), ErrIncomplete, snap.Skipped)
@@ -186,7 +208,7 @@ func (r *run) conclude(ctx context.Context, err error) {
 // gather puts together what is known of all stores.
 func (r *run) gather(ctx context.Context) {
 	p := r.report
-	p.Err = errors.Join(p.Err, r.remains)
+	p.Err, p.Aftermath = errors.Join(p.Err, r.remains), r.remains
 	if wrong := r.wrongClock(); wrong != nil {
 		p.Err = errors.Join(p.Err, fmt.Errorf("job %s: %w", r.job.Name, wrong))
 	}
@@ -228,7 +250,8 @@ func (r *run) end(ctx context.Context) {
 	run := p.record()
 	run.Doubt = r.wrongClock() != nil
 	r.memory.Finish(run)
-	if p.Result == history.Skipped || p.Result == history.Interrupted {
+	takeAlarm(r.job, r.memory, r.deps)
+	if p.Aftermath == nil && (p.Result == history.Skipped || p.Result == history.Interrupted) {
 		return
 	}
 	e := Event{Kind: p.Event(), Job: r.job, Report: p, Good: r.lastGood()}

@@ -63,7 +63,7 @@ func TestWithoutAnyStoreTheRunIsSkipped(t *testing.T) {
 	b := newBed(t, strings.ReplaceAll(twoStores, `place = `, "marker = \"/nowhere\"\nplace = ")+"[job.home.hook]\nfailed = \"f\"\nfinally = \"z\"\n")
 	r := b.run()
 	b.want(r, history.Skipped, 0, 0)
-	if !errors.Is(r.Err, varve.ErrNoStore) || !slices.Equal(b.ran(), []string{"z"}) || !slices.Equal(b.events, []string{"start"}) {
+	if !errors.Is(r.Err, varve.ErrNoStore) || !slices.Equal(b.ran(), []string{"z"}) || len(b.events) > 0 {
 		t.Errorf("%v, %q, %q", r.Err, b.ran(), b.events)
 	}
 }

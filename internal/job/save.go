@@ -106,6 +106,9 @@ func (r *run) thaw(frozen Frozen) {
 	}
 }
 
+// errFreeze says that the sources could not be made to hold still, which is not the store's fault.
+var errFreeze = errors.New("take a snapshot of the file systems")
+
 // freeze takes a snapshot of the file systems of the sources, where that is asked for.
 func (r *run) freeze(ctx context.Context) (Frozen, error) {
 	if kind := r.job.Snapshot; kind == "" || kind == config.None || isFar(r.job) || len(r.job.Sources) == 0 {
@@ -119,7 +122,11 @@ func (r *run) freeze(ctx context.Context) (Frozen, error) {
 	for _, s := range specs {
 		paths = append(paths, s.Path)
 	}
-	return r.deps.Freeze(ctx, r.job.Snapshot, paths)
+	frozen, err := r.deps.Freeze(ctx, r.job.Snapshot, paths)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errFreeze, err)
+	}
+	return frozen, nil
 }
 
 // save makes the snapshot in the first store.
@@ -172,7 +179,7 @@ func (r *run) wanted(basis remote.Basis) location.Wanted {
 	w := location.Wanted{Request: r.request, Owners: r.deps.Owners, Basis: basis}
 	for _, t := range r.targets {
 		if t.place != nil {
-			w.Skip = append(w.Skip, t.place.Skip...)
+			w.Skip, w.Stores = append(w.Skip, t.place.Skip...), append(w.Stores, t.place.Path)
 		}
 	}
 	return w

@@ -101,7 +101,7 @@ func (l *StatusLine) ofStore(d *Deps, s *config.Store, now time.Time) {
 	} else if v != nil && v.Error != "" {
 		l.because(Warning, "it could not be checked: %s", v.Error)
 	}
-	if r := h.Drill; r != nil && r.Damage > 0 {
+	if r := h.Wrong[l.Job]; r != nil && r.Damage > 0 {
 		l.because(Wrong, "the drill of %s got back wrong files", stampText(r.Time))
 	} else if r != nil && r.Error != "" {
 		l.because(Warning, "the last drill failed: %s", r.Error)

@@ -70,9 +70,10 @@ func TestSourcesAreReadFromTheSnapshotWhichGoesAfterwards(t *testing.T) {
 	if r := b.run(); r.Result != history.Success || !errors.Is(r.Err, errBad) || closed != 4 || r.Stores[0].Err != nil {
 		t.Errorf("%s, %v, closed %d times", r.Result, r.Err, closed)
 	}
-	b.deps.Freeze = func(context.Context, config.Freeze, []string) (Frozen, error) { return nil, errBad }
-	if r := b.run(); r.Result != history.Failed || !errors.Is(r.Err, errBad) {
-		t.Errorf("%s, %v", r.Result, r.Err)
+	tried := 0
+	b.deps.Freeze = func(context.Context, config.Freeze, []string) (Frozen, error) { tried++; return nil, errBad }
+	if r := b.run(); r.Result != history.Failed || !errors.Is(r.Err, errBad) || tried != 1 || r.Stores[0].Err != nil {
+		t.Errorf("%s, %v, tried %d times, and the store is blamed: %v", r.Result, r.Err, tried, r.Stores[0].Err)
 	}
 }
 
@@ -138,6 +139,19 @@ func TestScratchSpaceIsTheUsersOwnAndGoes(t *testing.T) {
 		t.Errorf("%v, %v", info, err)
 	}
 	must(t, dir.Mkdir("left", 0o700))
+	dead := filepath.Join(base, "varve-drill-dead")
+	must(t, os.MkdirAll(filepath.Join(dead, "drill"), 0o700))
+	must(t, os.WriteFile(filepath.Join(dead, "drill", "secret"), nil, 0o600))
+	must(t, os.WriteFile(filepath.Join(dead, scratchLock), nil, 0o600))
+	_, endOther, err := ScratchIn(base, func() string { return "X2" })()
+	must(t, err)
+	if _, err := os.Stat(dead); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("what a killed drill left is there: %v", err)
+	}
+	if _, err := dir.Lookup("left"); err != nil {
+		t.Errorf("what a living one has is not: %v", err)
+	}
+	must(t, endOther())
 	must(t, end())
 	if names, err := os.ReadDir(base); err != nil || len(names) > 0 {
 		t.Errorf("%v, %v", names, err)

@@ -153,7 +153,9 @@ func (p *Place) filesOptions() files.Options {
 
 // openTree opens the tree in dir, which it takes over.
 func (p *Place) openTree(dir disk.FS, opts Options) error {
-	store, err := tree.Open(dir, opts.tree(p.Far()))
+	o := opts.tree(p.Far())
+	o.Untold = p.site.untold()
+	store, err := tree.Open(dir, o)
 	if err == nil {
 		p.Store, p.Tree = store, store
 	}

@@ -33,6 +33,8 @@ type Wanted struct {
 	Request remote.SourceRequest
 	// Skip are directories of this machine that are left out.
 	Skip []varve.Stamp
+	// Stores are Place.Path of stores; those on the machine of the Origin, by the name of that machine, are left out.
+	Stores []string
 	// Since says when a snapshot was taken of the disk of this machine that is read; zero for the disk as it is.
 	Since time.Time
 	// Owners returns the names of users and groups of this machine; see walk.Options.
@@ -148,6 +150,9 @@ func (o *Origin) Untold() []string {
 
 // Walk returns the files of the sources, which are closed before the Origin.
 func (o *Origin) Walk(ctx context.Context, w Wanted) (Files, error) {
+	if err := o.spare(&w); err != nil {
+		return nil, err
+	}
 	if o.Spec.Scheme == SSH {
 		w.Request.Sources = nil
 		for _, at := range o.Sources {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"varve"
 	"varve/internal/disk"
 	"varve/internal/disk/osfs"
 	"varve/internal/disk/sftpfs"
@@ -73,6 +74,18 @@ func (s *site) connect(ctx context.Context, r Reach, opts sftpfs.Options) (err e
 	}
 	s.far, err = sftpfs.Open(ctx, "", opts)
 	return err
+}
+
+// untold returns the aspects that the disk does not tell of what lies there; see tree.Options.
+func (s *site) untold() varve.Aspect {
+	if s.far == nil {
+		return 0
+	}
+	untold := varve.Type | varve.Xattrs | varve.MTime
+	if !s.far.Abilities().TellsOwners {
+		untold |= varve.Owner
+	}
+	return untold
 }
 
 // dial runs a service on the machine of s.

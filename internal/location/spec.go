@@ -44,6 +44,9 @@ var ErrPlace = errors.New("no place is written like that")
 // errEmpty says that no place was named at all.
 var errEmpty = errors.New("the name of the place is empty")
 
+// ErrPassword says that a place names a password, which is in no message.
+var ErrPassword = errors.New("a password does not belong into a location")
+
 // others are the words before a colon that stand for kinds of places which are not supported.
 var others = []string{"s3", "rest", "rclone", "http", "https", "file", "b2", "gs", "azure", "swift", "webdav"}
 
@@ -57,9 +60,13 @@ var others = []string{"s3", "rest", "rclone", "http", "https", "file", "b2", "gs
 //	rsync://[user@]host[:port]/module/path
 //
 // A host in brackets is an IPv6 address. The error matches ErrScheme for other kinds of places, and ErrPlace in any case.
+// It does not repeat a place that holds a password.
 func Parse(text string) (Spec, error) {
 	if text == "" {
 		return Spec{}, marked{errEmpty, ErrPlace}
+	}
+	if hasPassword(text) {
+		return Spec{}, marked{ErrPassword, ErrPlace}
 	}
 	s, err := parse(text)
 	if err != nil {
@@ -94,6 +101,29 @@ func parse(text string) (Spec, error) {
 	at, err := farPath(rest)
 	return Spec{Scheme: SFTP, Target: t, Path: at}, err
 }
+
+// hasPassword reports whether a password seems to stand between a user and a host: something behind a colon, and before an @, that is no
+// port. It may hold slashes.
+func hasPassword(text string) bool {
+	_, rest, isURL := strings.Cut(text, "://")
+	if !isURL {
+		host, _, daemon := strings.Cut(text, "::")
+		return daemon && rsync.IsLocation(text) && strings.Contains(before(host, "@"), ":")
+	}
+	authority, _, _ := strings.Cut(rest, "/")
+	if strings.Contains(authority, "@") {
+		return strings.Contains(before(authority, "@"), ":")
+	}
+	colon := strings.LastIndexByte(authority, ':')
+	if colon <= strings.LastIndexByte(authority, ']') || !strings.Contains(rest, "@") {
+		return false
+	}
+	_, err := strconv.ParseUint(authority[colon+1:], 10, 16)
+	return err != nil
+}
+
+// before returns what stands in text before the last mark; nothing where there is none.
+func before(text, mark string) string { return text[:max(strings.LastIndex(text, mark), 0)] }
 
 // cutHost splits what stands before the first colon off, if that is no part of a path.
 func cutHost(text string) (host, rest string, found bool) {
@@ -167,7 +197,7 @@ func target(host, port string) (ssh.Target, error) {
 	if t.Host == "" {
 		return t, errors.New("names no host")
 	}
-	return t, nil
+	return t, t.Check()
 }
 
 // String returns s as a user could write it.

@@ -3,6 +3,7 @@ package location
 import (
 	"errors"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -62,7 +63,7 @@ func TestPlacesAreReadAsRsyncScpAndResticReadThem(t *testing.T) {
 
 func TestPlacesThatMakeNoSenseAreRefused(t *testing.T) {
 	for _, text := range []string{"", ":x", "@:x", "sftp://", "sftp:///p", "sftp://host:0/p", "sftp://host:65536/p", "sftp://host:ssh/p", "sftp://[::1/p",
-		"[::1:p", "[x]:p", "ssh://u@/p", "host::", "host::/x", "rsync://host", "rsync://host/", "host:a\x00b", "s3:bucket/x", "S3://bucket",
+		"[::1:p", "[x]:p", "ssh://u@/p", "host::", "host::/x", "rsync://host", "rsync://host/", "host:a\x00b", "a b:/x", "sftp://-oProxyCommand=x/p", "sftp://-oProxyCommand=x@host/p", "-l:x", "s3:bucket/x", "S3://bucket",
 		"rest:https://host/", "s3:http://host/bucket", "rclone:remote:path", "https://host/x", "file:///x", "odd://x"} {
 		if got, err := Parse(text); !errors.Is(err, ErrPlace) {
 			t.Errorf("%q is %+v, %v", text, got, err)
@@ -70,6 +71,22 @@ func TestPlacesThatMakeNoSenseAreRefused(t *testing.T) {
 	}
 	for _, text := range []string{"s3:bucket/x", "s3:http://host/bucket", "rest:https://host/", "https://host/x", "odd://x"} {
 		if _, err := Parse(text); !errors.Is(err, ErrScheme) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestAPasswordInAPlaceIsRefusedAndNotRepeated(t *testing.T) {
+	for _, text := range []string{"sftp://u:secret@p/x", "ssh://u:secret@p:22/x", "sftp://u:secret@[::1]/x", "SFTP://u:se/secret@p/x", "sftp://u:a@secret@p/x",
+		"rsync://u:secret@host/mod", "rsync://u:se/secret@host/mod", "u:secret@host::mod", "https://u:secret@host/x", "s3:https://key:secret@host/x",
+		"sftp:sftp://u:secret@p/x", "sftp://:secret@p/x"} {
+		_, err := Parse(text)
+		if !errors.Is(err, ErrPlace) || !errors.Is(err, ErrPassword) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	for _, text := range []string{"sftp://u@[::1]:22/a:b@c", "sftp://host:22/a@b", "ssh://u@host/a:b@c", "/a:b@c", "./u:b@c", "u@host:/a:b@c", "u@host::mod/a:b@c", "rsync://u@host:1/mod/a@b"} {
+		if _, err := Parse(text); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

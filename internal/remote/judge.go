@@ -37,7 +37,7 @@ func (v *voice) judge(d varve.Difference) (varve.State, error) {
 	if v.over || v.state == nil {
 		return "", protocolError("nobody judges")
 	}
-	return compare.Judge(v.state, d)
+	return compare.Judge(v.state, varve.Complete, d)
 }
 
 // progress tells the caller what happens.
@@ -100,7 +100,7 @@ func (s *pull) judge(ctx context.Context) func(varve.Difference) varve.State {
 	}
 }
 
-// verdict reports whether the other side may say that a snapshot, which is complete as far as this side knows, is in a state.
+// verdict reports whether the other side may say that a snapshot is in a state. None makes it better than this side finds it.
 func (s *pull) verdict(state varve.State) bool {
 	return state == varve.Complete || state == varve.Suspect || state == varve.Incomplete && !s.humble
 }

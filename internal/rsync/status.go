@@ -1,6 +1,7 @@
 package rsync
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 )
@@ -15,6 +16,9 @@ const (
 	statusSignal   = 20
 	statusPartial  = 23
 	statusVanished = 24
+	statusNetwork  = 10
+	statusSilent   = 30
+	statusNoAnswer = 35
 )
 
 // meanings are the words that rsync(1) has for its exit statuses.
@@ -52,6 +56,13 @@ func (s statusError) Error() string {
 		text += ": " + meaning
 	}
 	return text
+}
+
+// ErrUnreachable says that there was no connection to the daemon, or none that went on.
+var ErrUnreachable = errors.New("the daemon cannot be reached")
+
+func (s statusError) Is(target error) bool {
+	return target == ErrUnreachable && (s == statusNetwork || s == statusSilent || s == statusNoAnswer)
 }
 
 // signalError says that rsync was killed.

@@ -34,7 +34,7 @@ func (s *Session) greet(ctx context.Context) (*bufio.Reader, error) {
 func (s *Session) exchange(in *bufio.Reader) error {
 	hello := []byte{0, 0, 0, 5, typeInit, 0, 0, 0, version}
 	_, refused := s.conn.Write(hello)
-	head, err := in.Peek(5) // of who does not listen, too: it may say why
+	head, err := in.Peek(4) // of who does not listen, too: it may say why
 	if err != nil && refused != nil {
 		err = refused
 	}
@@ -42,7 +42,13 @@ func (s *Session) exchange(in *bufio.Reader) error {
 		return fmt.Errorf("%w: %w", ErrLost, ended(err))
 	}
 	length := binary.BigEndian.Uint32(head)
-	if length < 5 || length > maxVersionPacket || head[4] != typeVersion {
+	if length < 5 || length > maxVersionPacket { // before more is waited for, which may never come
+		return babble(in)
+	}
+	if head, err = in.Peek(5); err != nil {
+		return fmt.Errorf("%w: %w", ErrLost, ended(err))
+	}
+	if head[4] != typeVersion {
 		return babble(in)
 	}
 	packet := make([]byte, 4+length)

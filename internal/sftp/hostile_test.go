@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"strings"
 	"testing"
+	"time"
 )
 
 // everything is what a peer offers that offers all extensions.
@@ -97,6 +99,7 @@ func TestPacketsThatNobodyAskedForEndTheSession(t *testing.T) {
 		"empty packet":     func(p *peer, _ uint32) { p.raw(make([]byte, 9)) },
 		"packet of four":   func(p *peer, _ uint32) { p.raw([]byte{0, 0, 0, 4, 101, 0, 0, 0, 1}) },
 		"huge packet":      func(p *peer, id uint32) { p.raw([]byte{0xff, 0xff, 0xff, 0xff, 101, 0, 0, 0, byte(id)}) },
+		"huge length":      func(p *peer, _ uint32) { p.raw(u32(0xfffffff0)) },
 		"one byte too big": func(p *peer, id uint32) { p.raw(append(u32(maxPacket+1), 101, 0, 0, 0, byte(id))) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -107,6 +110,22 @@ func TestPacketsThatNobodyAskedForEndTheSession(t *testing.T) {
 			mustEnd(t, s)
 		})
 	}
+}
+
+// TestAGreetingOfAbsurdLengthIsNotWaitedFor sends nothing but the length.
+func TestAGreetingOfAbsurdLengthIsNotWaitedFor(t *testing.T) {
+	ours, theirs := net.Pipe()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _ = io.ReadFull(theirs, make([]byte, 9))
+		_, _ = theirs.Write(u32(0xfffffff0))
+		_, _ = io.Copy(io.Discard, theirs)
+	}()
+	if _, err := Open(t.Context(), ours, Options{Stall: 5 * time.Second}); !errors.Is(err, ErrProtocol) {
+		t.Errorf("got %v", err)
+	}
+	<-done
 }
 
 func TestAnUnaskedPacketEndsAnIdleSession(t *testing.T) {

@@ -52,12 +52,15 @@ func (s *Session) read(in *bufio.Reader) {
 
 func (s *Session) readPacket(in *bufio.Reader) error {
 	var head [headLen]byte
-	if _, err := io.ReadFull(in, head[:]); err != nil {
+	if _, err := io.ReadFull(in, head[:4]); err != nil {
 		return ended(err)
 	}
 	length := binary.BigEndian.Uint32(head[:])
-	if length < 5 || length > maxPacket {
+	if length < 5 || length > maxPacket { // before the rest is waited for, which may never come
 		return fmt.Errorf("%w: a packet of %d bytes", ErrProtocol, length)
+	}
+	if _, err := io.ReadFull(in, head[4:]); err != nil {
+		return ended(err)
 	}
 	typ, id := head[4], binary.BigEndian.Uint32(head[5:])
 	if err := s.expected(typ, id); err != nil {

@@ -61,8 +61,8 @@ func Dial(ctx context.Context, t Target, s Service, o Options) (*Conn, error) {
 
 // arguments returns ssh's arguments.
 func arguments(t Target, s Service, o Options) ([]string, error) {
-	if err := t.check(); err != nil {
-		return nil, err
+	if err := t.Check(); err != nil {
+		return nil, fmt.Errorf("ssh: %w", err)
 	}
 	words, subsystem, err := s.words()
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 var (
 	// ErrHostKey says that the other side's host key is not known, or is another one than before. No retry can heal it.
 	ErrHostKey = errors.New("the host key was not accepted")
+	// ErrHostChanged says that the other side's host key is another one than before. It matches ErrHostKey.
+	ErrHostChanged = fmt.Errorf("%w, it is another one than before", ErrHostKey)
 	// ErrLogin says that the other side did not let the user in. No retry can heal it.
 	ErrLogin = errors.New("login refused")
 	// ErrUnreachable says that there is no connection to the other side, or no more: no such host, refused, timed out, reset.
@@ -33,8 +35,9 @@ type sign struct {
 
 // signs are parts of OpenSSH's messages, the most telling first: with some host keys the login fails next.
 var signs = []sign{
+	{"has changed and you have requested strict checking", ErrHostChanged},
+	{"REMOTE HOST IDENTIFICATION HAS CHANGED", ErrHostChanged},
 	{"Host key verification failed", ErrHostKey},
-	{"REMOTE HOST IDENTIFICATION HAS CHANGED", ErrHostKey},
 	{"host key is known for", ErrHostKey},
 	{"you have requested strict checking", ErrHostKey},
 	{"Permission denied (", ErrLogin},

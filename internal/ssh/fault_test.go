@@ -17,7 +17,9 @@ func TestEveryFaultIsToldByItsName(t *testing.T) {
 		want error
 	}{
 		{"No ED25519 host key is known for host and you have requested strict checking.\r\nHost key verification failed.\r\n", 255, ErrHostKey},
-		{"@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\nme@host: Permission denied (publickey,password).", 255, ErrHostKey},
+		{"@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\nme@host: Permission denied (publickey,password).", 255, ErrHostChanged},
+		{"@    WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!     @\nHost key for h has changed and you have requested strict checking.\nHost key verification failed.",
+			255, ErrHostChanged},
 		{"me@host: Permission denied (publickey).\r\n", 255, ErrLogin},
 		{"Received disconnect from 192.0.2.1 port 22:2: Too many authentication failures\nDisconnected from 192.0.2.1", 255, ErrLogin},
 		{"ssh: connect to host h port 22: Connection refused", 255, ErrUnreachable},
@@ -39,7 +41,7 @@ func TestEveryFaultIsToldByItsName(t *testing.T) {
 			t.Errorf("%q with %d: %v", test.say, test.code, err)
 		}
 		for _, other := range []error{ErrHostKey, ErrLogin, ErrUnreachable, ErrCommand} {
-			if other != test.want && errors.Is(err, other) {
+			if !errors.Is(test.want, other) && errors.Is(err, other) {
 				t.Errorf("%q also means %v", test.say, other)
 			}
 		}

@@ -83,7 +83,7 @@ func TestRealSSHFaultsAreToldByTheirNames(t *testing.T) {
 		t.Errorf("unknown user: %v", err)
 	}
 	server.WriteKnownHosts(t)
-	if err := failure(t, target, ssh.Subsystem("sftp"), command); !errors.Is(err, ssh.ErrHostKey) {
+	if err := failure(t, target, ssh.Subsystem("sftp"), command); !errors.Is(err, ssh.ErrHostKey) || errors.Is(err, ssh.ErrHostChanged) {
 		t.Errorf("unknown host key: %v", err)
 	}
 	_, path := server.NewKey(t)
@@ -92,7 +92,7 @@ func TestRealSSHFaultsAreToldByTheirNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	server.WriteKnownHosts(t, string(other))
-	if err := failure(t, target, ssh.Subsystem("sftp"), command); !errors.Is(err, ssh.ErrHostKey) {
+	if err := failure(t, target, ssh.Subsystem("sftp"), command); !errors.Is(err, ssh.ErrHostKey) || !errors.Is(err, ssh.ErrHostChanged) {
 		t.Errorf("changed host key: %v", err)
 	}
 }

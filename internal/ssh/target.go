@@ -31,17 +31,17 @@ func (t Target) String() string {
 // metacharacters can end or change a word in a shell. ssh's configuration may hand host and user to one.
 const metacharacters = "'`\"$;&<>|(){}"
 
-// check refuses what ssh could take for something else than a user, a host and a port.
-func (t Target) check() error {
+// Check refuses what ssh could take for something else than a user, a host and a port.
+func (t Target) Check() error {
 	switch {
 	case t.Host == "":
-		return errors.New("ssh: no host")
+		return errors.New("no host")
 	case !harmlessWord(t.Host) || strings.ContainsAny(t.Host, `/@\`):
-		return fmt.Errorf("ssh: %q cannot be a host", t.Host)
+		return fmt.Errorf("%q cannot be a host", t.Host)
 	case !harmlessWord(t.User) || strings.HasSuffix(t.User, `\`):
-		return fmt.Errorf("ssh: %q cannot be a user", t.User)
+		return fmt.Errorf("%q cannot be a user", t.User)
 	case t.Port < 0 || t.Port > 65535:
-		return fmt.Errorf("ssh: %d cannot be a port", t.Port)
+		return fmt.Errorf("%d cannot be a port", t.Port)
 	}
 	return nil
 }

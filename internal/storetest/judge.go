@@ -14,7 +14,7 @@ var judgePart = []clause{
 	{"a suspect snapshot is kept, listed and read like any other", suspectIsKept},
 	{"a suspect snapshot is nothing to compare with", suspectIsNoMeasure},
 	{"what a suspect snapshot has is not stored again", suspectIsBuiltOn},
-	{"an incomplete snapshot is not judged, and nothing to compare with", incompleteIsNotJudged},
+	{"an incomplete snapshot is judged, may be suspect, and is nothing to compare with", incompleteIsJudged},
 	{"series are judged apart", judgesSeriesApart},
 	{"a copy is not judged and keeps the state of its origin", copyIsNotJudged},
 	{"a verdict that is no state makes no snapshot", judgesNonsense},
@@ -131,14 +131,21 @@ func suspectIsBuiltOn(r *rig) {
 	same(r.T, "what is stored of what a suspect snapshot has", snap.Added, int64(0))
 }
 
-func incompleteIsNotJudged(r *rig) {
+func incompleteIsJudged(r *rig) {
 	tree := wood()
 	r.save(tree, "s")
-	tree.At("a").Trouble.Listing = errLocked
-	snap, asked := r.judged(tree, r.options("s"), varve.Suspect)
-	same(r.T, "times asked", len(asked), 0)
-	r.counts(snap, varve.Incomplete, 1, 0, 0)
-	tree.At("a").Trouble.Listing = nil
+	tree.At("a/file 0").Trouble.Entry = errLocked
+	snap, asked := r.judged(tree, r.options("s"), varve.Complete)
+	same(r.T, "what was asked", asked, []varve.Difference{{Files: woodFiles - 1, Before: woodFiles, Lost: 1}})
+	same(r.T, "skipped", snap.Skipped, int64(1))
+	same(r.T, "state", snap.State, varve.Incomplete)
+	tree.Write("c/file 0", "other")
+	snap = r.differs(tree, varve.Suspect, varve.Difference{Files: woodFiles - 1, Before: woodFiles, Lost: 1, Changed: 1})
+	same(r.T, "skipped", snap.Skipped, int64(1))
+	r.reopen()
+	same(r.T, "state in the list", r.list()[2].State, varve.Suspect)
+	tree.At("a/file 0").Trouble.Entry = nil
+	tree.Write("c/file 0", Text(0)+"c")
 	r.differs(tree, varve.Complete, varve.Difference{Files: woodFiles, Before: woodFiles})
 }
 

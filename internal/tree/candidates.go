@@ -3,6 +3,7 @@ package tree
 import (
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -10,6 +11,7 @@ import (
 	"varve/internal/compare"
 	"varve/internal/disk"
 	"varve/internal/manifest"
+	"varve/internal/place"
 )
 
 // base is an earlier snapshot, or what an interrupted run left, whose files a new snapshot may link to.
@@ -167,7 +169,7 @@ func (b *base) suits(o, e *varve.Entry) (proven, ok bool) {
 // and time only shows in the content.
 func (s *Store) fault(info *disk.Info, o *varve.Entry) string {
 	k, _ := s.kept(o)
-	owned := o.Unkept&varve.Owner == 0
+	owned := (o.Unkept|s.opts.Untold)&varve.Owner == 0
 	switch {
 	case o.Unkept&varve.Type != 0:
 		if !standsFor(info, o) {
@@ -180,9 +182,9 @@ func (s *Store) fault(info *disk.Info, o *varve.Entry) string {
 		return fmt.Sprintf("%d bytes long, not %d", info.Size, o.Size)
 	case info.Target != o.Target:
 		return fmt.Sprintf("a link to %q, not %q", info.Target, o.Target)
-	case info.Rdev != o.Rdev:
+	case s.opts.Untold&varve.Type == 0 && info.Rdev != o.Rdev:
 		return "another device"
-	case o.Unkept&varve.MTime == 0 && info.MTime != o.MTime:
+	case o.Unkept&varve.MTime == 0 && !s.sameTime(info.MTime, o.MTime):
 		return "modification time differs"
 	case owned && (info.UID != o.UID || info.GID != o.GID):
 		return "owner differs"
@@ -190,6 +192,19 @@ func (s *Store) fault(info *disk.Info, o *varve.Entry) string {
 		return "mode differs"
 	}
 	return ""
+}
+
+// sameTime reports whether told is what the disk tells of the time kept.
+func (s *Store) sameTime(told, kept varve.Time) bool {
+	if s.opts.Untold&varve.MTime == 0 || told == kept {
+		return told == kept
+	}
+	return told.Nsec == 0 && uint32(told.Sec) == uint32(kept.Sec)
+}
+
+// tells reports whether xattrs, which the disk tells of its copy of o, are what the manifest says, as far as it tells any.
+func (s *Store) tells(xattrs []varve.Xattr, o *varve.Entry) bool {
+	return (o.Unkept|s.opts.Untold)&varve.Xattrs != 0 || slices.Equal(place.WithoutImposed(xattrs, o.Xattrs), o.Xattrs)
 }
 
 // standsFor reports whether what lies there can stand for an object that the file system cannot hold: an empty file or, for a

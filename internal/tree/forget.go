@@ -12,6 +12,7 @@ import (
 
 	"varve"
 	"varve/internal/disk"
+	"varve/internal/place"
 )
 
 // splitLocation returns the series' directory and the snapshot's name.
@@ -267,7 +268,7 @@ func (s *Store) emptyTrash(ctx context.Context, all bool) error {
 	})
 }
 
-// pointLatest makes the symlink latest name snap.
+// pointLatest makes the symlink latest name snap, unless the disk has no symlinks.
 func (s *Store) pointLatest(series string, dir disk.FS, snap varve.Snapshot) error {
 	_, name := splitLocation(snap.Location)
 	tmp := "%" + latestLink + "-" + seriesDir(series) // a name that seriesDir never makes
@@ -278,8 +279,8 @@ func (s *Store) pointLatest(series string, dir disk.FS, snap varve.Snapshot) err
 		if info, err := dir.Lookup(latestLink); err == nil && info.Target == name {
 			return nil
 		}
-		if err := locks.Symlink(tmp, name); errors.Is(err, disk.ErrNoSpace) {
-			return gone(dir.Remove(latestLink)) // rather none than one that leads nowhere; a later run makes it again
+		if err := locks.Symlink(tmp, name); errors.Is(err, disk.ErrNoSpace) || place.Unkeepable(err) {
+			return gone(dir.Remove(latestLink)) // rather none than one that leads nowhere; a later run makes it again, where it can
 		} else if err != nil {
 			return err
 		}

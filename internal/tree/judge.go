@@ -30,15 +30,15 @@ func (v *save) newTally(all []varve.Snapshot) *compare.Tally {
 	return compare.NewTally(good.Files, v.bases[i].reader.Cursor().Next)
 }
 
-// judge lets the caller say what becomes of a snapshot that lacks nothing. What could not be read of the last good one is told.
+// judge lets the caller say what becomes of the snapshot, also of one that lacks what could not be read. What could not be read of the last good one is told.
 func (v *save) judge() error {
-	if v.tally == nil || v.snap.State != varve.Complete {
+	if v.tally == nil {
 		return nil
 	}
 	diff, err := v.tally.Difference()
 	if err != nil {
 		v.report(varve.Event{Kind: varve.Damage, Err: fmt.Errorf("compare with the last good snapshot: %w", err)})
 	}
-	v.snap.State, err = compare.Judge(v.opts.Judge, diff)
+	v.snap.State, err = compare.Judge(v.opts.Judge, v.snap.State, diff)
 	return err
 }

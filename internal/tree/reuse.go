@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 
 	"varve"
 	"varve/internal/disk"
@@ -151,7 +150,7 @@ func (w *worker) usable(at disk.FS, c *candidate) (bool, error) {
 // proves reads a file that nothing vouches for and reports whether it is what its manifest says.
 func (w *worker) proves(at disk.FS, o *varve.Entry) (bool, error) {
 	xattrs, err := at.Xattrs(o.Name())
-	if err != nil || o.Unkept&varve.Xattrs == 0 && !slices.Equal(place.WithoutImposed(xattrs, o.Xattrs), o.Xattrs) {
+	if err != nil || !w.save.store.tells(xattrs, o) {
 		return false, nil
 	}
 	if o.Kind != varve.Regular {

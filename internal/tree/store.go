@@ -51,6 +51,9 @@ type Options struct {
 	// Far says that the store lies on another machine, where every call takes long: many are under way at once. UID and GID are
 	// those of whoever owns what the process makes there, and need not be given. A file must be durable once it is closed.
 	Far bool
+	// Untold are the aspects of which the disk tells nothing, so that nothing of them is compared: Owner, Xattrs, Type for device numbers
+	// alone, and MTime for what is finer than seconds or does not fit into 32 bits.
+	Untold varve.Aspect
 	// Workers is the number of goroutines that copy, link and check; 0 for a number that suits the disk.
 	Workers int
 	// Random is where snapshot IDs come from; nil stands for crypto/rand.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Unit says what a job's service does, as far as it must be allowed to.
@@ -61,6 +62,9 @@ func (u *Unit) Check() error {
 	if len(u.Words) == 0 || !path.IsAbs(u.Words[0]) {
 		return fmt.Errorf("job %s: want the absolute path of a program", u.Job)
 	}
+	if strings.ContainsAny(u.Words[0], "\"'\\") {
+		return fmt.Errorf("job %s: the program is %q, and systemd starts none with a quote or a backslash in its path", u.Job, u.Words[0])
+	}
 	for _, p := range slices.Concat(u.Sources, u.Writable, u.Mounted, u.kept()) {
 		if !path.IsAbs(p) {
 			return fmt.Errorf("job %s: %q is no absolute path", u.Job, p)
@@ -69,6 +73,9 @@ func (u *Unit) Check() error {
 	all := [][]string{u.Words, u.Calendar, u.Sources, u.Writable, u.kept(), {u.OnFailure}}
 	for _, list := range all {
 		for _, text := range list {
+			if !utf8.ValidString(text) {
+				return fmt.Errorf("job %s: %q is no valid UTF-8, which units must be", u.Job, text)
+			}
 			if control(text) {
 				return fmt.Errorf("job %s: %q has control characters, which units cannot have", u.Job, text)
 			}
@@ -180,7 +187,9 @@ func quoted(word string) string {
 func command(words []string) string {
 	all := make([]string, len(words))
 	for i, w := range words {
-		all[i] = strings.ReplaceAll(quoted(w), "$", "$$")
+		if all[i] = quoted(w); i > 0 { // no variable is expanded in the path of the program
+			all[i] = strings.ReplaceAll(all[i], "$", "$$")
+		}
 	}
 	return strings.Join(all, " ")
 }

@@ -190,7 +190,7 @@ func TestATimerMakesUpForWhatWasMissed(t *testing.T) {
 }
 
 func TestWordsReachSystemdAsTheyAre(t *testing.T) {
-	if got, want := command([]string{"/a", "/a b", `c"d\e`, "50%", "$HOME", ""}), `/a "/a b" "c\"d\\e" "50%%" "$$HOME" ""`; got != want {
+	if got, want := command([]string{"/a$b", "/a b", `c"d\e`, "50%", "$HOME", ""}), `"/a$b" "/a b" "c\"d\\e" "50%%" "$$HOME" ""`; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
@@ -203,6 +203,9 @@ func TestUnitsThatMakeNoSenseAreRefused(t *testing.T) {
 		"instance":      func(u *Unit) { u.Job = "x@y" },
 		"no command":    func(u *Unit) { u.Words = nil },
 		"relative":      func(u *Unit) { u.Words = []string{"varve"} },
+		"quote":         func(u *Unit) { u.Words = []string{`/opt/a"b/varve`} },
+		"backslash":     func(u *Unit) { u.Words = []string{`/opt/a\b/varve`} },
+		"not UTF-8":     func(u *Unit) { u.Words = []string{"/opt/\xff/varve"} },
 		"newline":       func(u *Unit) { u.Words = []string{"/bin/true", "a\nExecStartPost=/bin/false"} },
 		"calendar":      func(u *Unit) { u.Calendar = []string{"daily\n[Service]"} },
 		"writable":      func(u *Unit) { u.Writable = []string{"x"} },

@@ -18,16 +18,17 @@ func (v *save) newTally(rec *record, b *earlier) *compare.Tally {
 	return compare.NewTally(rec.snap.Files, b.reader.Cursor().Next)
 }
 
-// judge lets the caller say what becomes of a snapshot that lacks nothing. Where the save begins again he is asked again.
+// judge lets the caller say what becomes of the snapshot, also of one that lacks what could not be read. Where the save begins again he is
+// asked again.
 func (v *save) judge() (err error) {
-	if v.opts.Judge == nil || v.opts.Origin != nil || v.snap.State != varve.Complete {
+	if v.opts.Judge == nil || v.opts.Origin != nil {
 		return nil
 	}
 	diff := v.difference()
 	if err := v.ctx.Err(); err != nil {
 		return err
 	}
-	v.snap.State, err = compare.Judge(v.opts.Judge, diff)
+	v.snap.State, err = compare.Judge(v.opts.Judge, v.snap.State, diff)
 	return err
 }
 

@@ -21,9 +21,10 @@ type dir struct {
 var _ disk.FS = (*dir)(nil)
 
 const (
-	// maxPath and maxDepth bound where a tree that has no end is followed to, in bytes and elements.
-	maxPath  = 1 << 17
-	maxDepth = 20_000
+	// maxPath and maxDepth bound where a tree that has no end is followed to, in bytes and elements. Servers that hand paths to a kernel
+	// take 4096 bytes.
+	maxPath  = 4 * 4096
+	maxDepth = 2_000
 )
 
 // at returns the path of name, "." for the directory itself where self says so, after the checks that every method makes.
@@ -68,7 +69,7 @@ func (d *dir) OpenDir(name string) (disk.FS, error) {
 		return nil, err
 	}
 	if len(path) > maxPath || strings.Count(path, "/") > maxDepth {
-		return nil, wrap(op, path[:64]+"...", fmt.Errorf("a path of %d bytes is not followed", len(path)))
+		return nil, wrap(op, path[:min(len(path), 64)]+"...", fmt.Errorf("a path of %d bytes and %d names is not followed", len(path), strings.Count(path, "/")))
 	}
 	o, known := d.disk.memory.recall(path, toOpen)
 	if !known {

@@ -2,6 +2,7 @@ package sftpfs
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -103,7 +104,10 @@ func (t turn) taken(path string, err error) error {
 }
 
 // full returns disk.ErrNoSpace in the place of err where there is no room on the file system that holds path.
-func (t turn) full(path string, err error) error {
+func (t turn) full(path string, err error) error { return t.fuller(path, err, 0) }
+
+// fuller is full, also where no more than spare bytes are free: what others gave up meanwhile may be free again when the question is asked.
+func (t turn) fuller(path string, err error, spare int64) error {
 	if !vague(err) {
 		return err
 	}
@@ -111,8 +115,8 @@ func (t turn) full(path string, err error) error {
 	switch {
 	case lost(asked):
 		return asked
-	case asked == nil && s.Blocks > 0 && s.Available == 0, asked == nil && s.Files > 0 && s.FilesAvailable == 0:
-		return marked{err, disk.ErrNoSpace}
+	case asked == nil && s.Blocks > 0 && size(s.Available, s) <= spare, asked == nil && s.Files > 0 && s.FilesAvailable == 0:
+		return marked{fmt.Errorf("%w: %w", disk.ErrNoSpace, bare(err)), disk.ErrNoSpace}
 	}
 	return err
 }

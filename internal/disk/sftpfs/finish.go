@@ -211,7 +211,10 @@ func (w *writer) conclude(t turn, h sftp.Handle, durable, closing bool) error {
 		at.m.handles.Add(-1)
 		w.at = nil
 	}
-	return errors.Join(errSync, errEnd)
+	if err := errors.Join(errSync, errEnd); err != nil {
+		return w.explain(err)
+	}
+	return nil
 }
 
 func waitFor(t turn, c *sftp.Call[sftp.None]) error {

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -136,27 +137,44 @@ func TestOnAServerWhoseRenameReplacesNothingIsReplaced(t *testing.T) {
 	}
 }
 
+// TestAFullDiskIsToldAsFull has the server refuse without a reason what a full disk refuses, when none or little of it is free.
 func TestAFullDiskIsToldAsFull(t *testing.T) {
 	t.Parallel()
-	spy := newSpy()
-	d := open(t, sshtest.Dir(t, -1), sftpfs.Options{Connections: 1, Dial: dialSpied(t, spy, sshtest.SFTPOptions{})})
-	root := d.Root()
-	w, err := root.Create("a", 0o600)
-	must(t, err)
-	spy.mu.Lock()
-	spy.answer = func(request, p []byte) []byte {
-		switch {
-		case len(request) > 4 && request[4] == 6: // WRITE
-			return frame(typeStatus, p, number(4), word("Failure"), word(""))
-		case len(request) > 4 && request[4] == typeExtra:
-			clear(p[9+4*8 : 9+5*8]) // blocks that are available
-		}
-		return p
+	write := func(request []byte) bool { return request[4] == 6 }
+	sync := func(request []byte) bool {
+		return request[4] == typeExtra && strings.Contains(string(request), "fsync@")
 	}
-	spy.mu.Unlock()
-	_, err = w.WriteAt([]byte("x"), 0)
-	if err = errors.Join(err, w.Close()); !errors.Is(err, disk.ErrNoSpace) {
-		t.Errorf("error %v", err)
+	shut := func(request []byte) bool { return request[4] == 4 }
+	for name, c := range map[string]struct {
+		refused func(request []byte) bool
+		free    byte // of 16 MiB
+	}{
+		"a write": {write, 0}, "a write, and others gave up": {write, 2}, "a sync": {sync, 0}, "a sync, and others gave up": {sync, 2},
+		"a close": {shut, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			spy := newSpy()
+			d := open(t, sshtest.Dir(t, -1), sftpfs.Options{Connections: 1, Dial: dialSpied(t, spy, sshtest.SFTPOptions{})})
+			root := d.Root()
+			w, err := root.Create("a", 0o600)
+			must(t, err)
+			spy.mu.Lock()
+			spy.answer = func(request, p []byte) []byte {
+				switch {
+				case len(request) > 4 && c.refused(request):
+					return frame(typeStatus, p, number(4), word("Failure"), word(""))
+				case len(request) > 4 && request[4] == typeExtra && strings.Contains(string(request), "statvfs@"):
+					copy(p[9:], make([]byte, 5*8)) // sizes of blocks and fragments, all blocks, free and available ones
+					p[9+6], p[9+8+4], p[9+2*8+7], p[9+4*8+7] = 4, 1, 16, c.free
+				}
+				return p
+			}
+			spy.mu.Unlock()
+			_, err = w.WriteAt([]byte("x"), 0)
+			if err = errors.Join(err, w.Sync(), w.Close()); !errors.Is(err, disk.ErrNoSpace) || !strings.Contains(err.Error(), disk.ErrNoSpace.Error()) {
+				t.Errorf("error %v", err)
+			}
+		})
 	}
 }
 

@@ -119,7 +119,7 @@ func (d *Disk) persist(path string, f *written) error {
 		if err == nil && (a.Kind() != varve.Regular || a.Size != f.size) {
 			err = errAltered
 		}
-		return err
+		return t.fuller(onWire(parent(path)), err, maxSpare)
 	})
 	if !opened && errors.Is(err, fs.ErrPermission) { // its mode does not let it be read
 		return d.revive(path, f).again(true)

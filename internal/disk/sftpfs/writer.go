@@ -47,6 +47,9 @@ const (
 	maxBlock = 128 << 10
 	// maxPending is how many bytes of one file are under way.
 	maxPending = 4 << 20
+	// maxSpare is how many bytes may be free on a file system that counts as full once it has refused content: files that were given up
+	// for the same reason at the same moment may be gone again already.
+	maxSpare = 64 << 20
 )
 
 var (
@@ -155,7 +158,7 @@ func (w *writer) finished(b block) {
 
 // explain finds out whether a write failed for want of room.
 func (w *writer) explain(err error) error {
-	full := act(w.disk, func(t turn) error { return t.full(onWire(parent(w.path)), err) })
+	full := act(w.disk, func(t turn) error { return t.fuller(onWire(parent(w.path)), err, maxSpare) })
 	if full == nil {
 		return err
 	}
