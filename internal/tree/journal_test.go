@@ -93,19 +93,24 @@ func TestAJournalThatIsTornOrForgedIsOnlyOfLessUse(t *testing.T) {
 }
 
 func TestWhatALeftoverClaimsIsReadBeforeItIsBuiltOn(t *testing.T) {
-	b := newBed(t, memfs.Options{})
-	src := heavy()
-	src.At("dir/file 30").Trouble.Open = errors.New("the line is cut")
-	s := b.store()
-	if b.trySave(s, src) == nil {
-		t.Fatal("the run was not cut")
+	for name, far := range map[string]bool{"here": false, "from afar, where the broken run was none that made each file durable": true} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t, memfs.Options{})
+			src := heavy()
+			src.At("dir/file 30").Trouble.Open = errors.New("the line is cut")
+			s := b.store()
+			if b.trySave(s, src) == nil {
+				t.Fatal("the run was not cut")
+			}
+			must(t, s.Close())
+			b.overwrite(".varve/partial/"+b.names(".varve/partial")[0]+"/tree/dir/file 07", "07"+strings.ToUpper(storetest.Text(64<<10)))
+			b.use.Far = far
+			b.save(heavy())
+			b.sound()
+			s = b.store()
+			defer s.Close()
+			_, err := s.Verify(context.Background(), varve.VerifyOptions{})
+			must(t, err)
+		})
 	}
-	must(t, s.Close())
-	b.overwrite(".varve/partial/"+b.names(".varve/partial")[0]+"/tree/dir/file 07", "07"+strings.ToUpper(storetest.Text(64<<10)))
-	b.save(heavy())
-	b.sound()
-	s = b.store()
-	defer s.Close()
-	_, err := s.Verify(context.Background(), varve.VerifyOptions{})
-	must(t, err)
 }

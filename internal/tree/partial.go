@@ -78,8 +78,21 @@ func (p *partial) plant(descriptors int) error {
 	return err
 }
 
-// begin makes the manifest.
-func (p *partial) begin() (err error) {
+// durableFile lies in a partial that is made on a far disk, where each file is durable before the manifest mentions it. Runs on another
+// disk, which may reach the same store, promise nothing of the kind.
+const durableFile = "durable"
+
+// begin makes the manifest; durable says what durableFile does.
+func (p *partial) begin(durable bool) (err error) {
+	if durable {
+		mark, err := p.dir.Create(durableFile, 0o600)
+		if err != nil {
+			return err
+		}
+		if err := mark.Close(); err != nil {
+			return err
+		}
+	}
 	if p.file, err = p.dir.Create(partialManifest, 0o600); err != nil {
 		return err
 	}
@@ -151,7 +164,8 @@ func (s *Store) leftovers(series string) (names []string, err error) {
 }
 
 // leftoverBase returns what an interrupted run left as a base. Its manifest is torn unless the run broke off between its last two
-// steps; then it lies among the manifests already. On a far disk every file was durable before the manifest mentioned it.
+// steps; then it lies among the manifests already. On a far disk
+// every file was durable before the manifest mentioned it, where the run was one on a far disk as well.
 func (s *Store) leftoverBase(name string) (*base, error) {
 	all, err := s.control.OpenDir(partialDir)
 	if err != nil {
@@ -185,9 +199,10 @@ func (s *Store) leftoverBase(name string) (*base, error) {
 	if err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
+	_, mark := dir.Lookup(durableFile)
 	held := disk.NewHeld(tree, s.descriptors())
 	next, stop := iter.Pull2(manifest.Recover(r, info.Size))
-	b := &base{held: held, unproven: !s.opts.Far}
+	b := &base{held: held, unproven: !s.opts.Far || mark != nil}
 	b.next = mergeLoose(func() (*varve.Entry, error) {
 		e, err, ok := next()
 		if !ok {

@@ -158,7 +158,7 @@ func (v *save) identify() error {
 
 // beginManifest makes the manifest file, and finds out whether a store that lends has to go on doing so.
 func (v *save) beginManifest() error {
-	if err := v.partial.begin(); err != nil {
+	if err := v.partial.begin(v.store.opts.Far); err != nil {
 		return err
 	}
 	v.entries = manifest.NewWriter(v.partial.pages)
