@@ -102,7 +102,7 @@ func pathKey(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := digest.Sum([]byte(realPath(path)))
+	sum := digest.Sum([]byte(location.RealPath(path)))
 	return hex.EncodeToString(sum[:8]), nil
 }
 

@@ -212,27 +212,15 @@ func (j *job) absolute() []string {
 // checkOutside returns an error where a source is the store or lies in it: a store does not keep itself.
 func (j *job) checkOutside(spec string) error {
 	at, err := location.Parse(spec)
-	if err != nil || j.far || at.Scheme != location.Local {
+	if err != nil || j.far {
 		return err
 	}
-	store := realPath(at.Path)
 	for _, path := range j.absolute() {
-		if within(realPath(path), store) {
+		if location.InStore(path, at) {
 			return fmt.Errorf("source %s lies in the store", path)
 		}
 	}
 	return nil
-}
-
-// realPath returns path without symlinks, as far as it exists.
-func realPath(path string) string {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real
-	}
-	if up := filepath.Dir(path); up != path {
-		return filepath.Join(realPath(up), filepath.Base(path))
-	}
-	return path
 }
 
 // within reports whether the absolute path lies in the absolute directory dir, or is it.

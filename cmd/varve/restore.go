@@ -155,7 +155,7 @@ func (r *restoring) check(at location.Spec, p *location.Place, o *opened) error 
 	target, store := at.Path, p.Spec.Path
 	here := at.Scheme == location.Local && !p.Far()
 	if here {
-		target, store = realPath(target), realPath(store)
+		target, store = location.RealPath(target), location.RealPath(store)
 	}
 	same := here || at.Scheme != location.Local && p.Far() && at.Target == p.Spec.Target
 	switch {

@@ -203,7 +203,7 @@ func (s *serving) sources(dirs []string) (remote.OpenSource, error) {
 			return nil, fmt.Errorf("serve: %w", err)
 		}
 		within = append(within, dir)
-		if real := realPath(dir); real != dir {
+		if real := location.RealPath(dir); real != dir {
 			within = append(within, real)
 		}
 	}

@@ -72,7 +72,7 @@ func (r *run) reachSources(ctx context.Context) error {
 	for _, s := range specs {
 		for _, t := range r.targets {
 			at, parsed := location.Parse(t.conf.Place)
-			if parsed == nil && at.Scheme == location.Local && varve.Within(s.Path[1:], at.Path[1:]) {
+			if parsed == nil && location.InStore(s.Path, at) {
 				return fmt.Errorf("source %s lies in the store %s", s.Path, t.conf.Name)
 			}
 		}
