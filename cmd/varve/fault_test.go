@@ -29,7 +29,10 @@ func TestWhateverFailsTheCommandSaysSoOrItsWorkIsIdentical(t *testing.T) {
 			template := newGround(t, memoryDir(t))
 			s.prepare(template)
 			work, step, points := memoryDir(t), 3, 0
-			if testing.Short() {
+			switch {
+			case os.Getenv("VARVE_TEST_EVERY") == "1":
+				step = 1
+			case testing.Short():
 				step = 29
 			}
 			for i, kind := range commandFaults() {
@@ -60,7 +63,7 @@ func (s *story) fail(t *testing.T, template *ground, dir string, inj *faultfs.In
 	switch code {
 	case exitGood:
 		s.done(g)
-		if errs == "" {
+		if errs == "" && !linkless(inj) {
 			g.tidy()
 		}
 	case exitFailed, exitIncomplete, exitDamaged, exitRestoreGaps:
@@ -72,10 +75,23 @@ func (s *story) fail(t *testing.T, template *ground, dir string, inj *faultfs.In
 	}
 	defer func() {
 		if t.Failed() {
-			t.Logf("%+v failed, exit code %d, printed %s", inj.Ops()[inj.At-1], code, errs)
+			t.Logf("%+v failed, exit code %d, printed %s", struck(inj), code, errs)
 		}
 	}()
 	if !t.Failed() {
 		s.repeat(g)
 	}
+}
+
+// linkless reports whether the fault is that of a disk that cannot hold symlinks, where a store has no latest and says nothing of it.
+func linkless(inj *faultfs.Injector) bool {
+	return struck(inj).Method == "FS.Symlink" && inj.Fault.Err == syscall.EACCES
+}
+
+// struck returns the operation that failed; none where the run made fewer than the one that was counted.
+func struck(inj *faultfs.Injector) (op faultfs.Op) {
+	if ops := inj.Ops(); inj.At <= len(ops) {
+		op = ops[inj.At-1]
+	}
+	return op
 }

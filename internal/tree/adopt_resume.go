@@ -191,7 +191,7 @@ func (s *Store) publishAdopted(p *partial, series string) error {
 	if err := p.dir.Rename(partialTree, dir, name); err != nil {
 		return err
 	}
-	return errors.Join(dir.Sync(), p.dir.Sync(), s.pointLatest(series, dir, snap))
+	return errors.Join(dir.Sync(), p.dir.Sync(), s.settleLatest(series, dir, snap))
 }
 
 // adoptedRecord reads the record of a snapshot that lacks its directory alone.

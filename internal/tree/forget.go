@@ -112,7 +112,7 @@ func (s *Store) repoint(ctx context.Context, snap *varve.Snapshot) (err error) {
 	if err != nil || newest == nil {
 		return err
 	}
-	return s.pointLatest(snap.Series, dir, *newest)
+	return s.settleLatest(snap.Series, dir, *newest)
 }
 
 // gone turns the absence of something into success.
@@ -152,7 +152,7 @@ func (s *Store) forgetOf(ctx context.Context, snaps []varve.Snapshot) (err error
 		return err
 	}
 	if left != nil {
-		return s.pointLatest(series, dir, *left)
+		return s.settleLatest(series, dir, *left)
 	}
 	return s.dropSeries(series, dir)
 }
@@ -268,7 +268,19 @@ func (s *Store) emptyTrash(ctx context.Context, all bool) error {
 	})
 }
 
-// pointLatest makes the symlink latest name snap, unless the disk has no symlinks.
+// errNoLatest says that latest could not be made, and that what led elsewhere was removed. A later run makes it, where it can.
+var errNoLatest = errors.New("there is no link latest for now")
+
+// settleLatest is pointLatest for work that must go through also where no symlink can be made, as on a full disk.
+func (s *Store) settleLatest(series string, dir disk.FS, snap varve.Snapshot) error {
+	if err := s.pointLatest(series, dir, snap); !errors.Is(err, errNoLatest) {
+		return err
+	}
+	return nil
+}
+
+// pointLatest makes the symlink latest name snap, unless the disk has no symlinks: then there is none, rather than one that leads
+// elsewhere. That is errNoLatest where there was one before, or only the room is lacking.
 func (s *Store) pointLatest(series string, dir disk.FS, snap varve.Snapshot) error {
 	_, name := splitLocation(snap.Location)
 	tmp := "%" + latestLink + "-" + seriesDir(series) // a name that seriesDir never makes
@@ -280,7 +292,14 @@ func (s *Store) pointLatest(series string, dir disk.FS, snap varve.Snapshot) err
 			return nil
 		}
 		if err := locks.Symlink(tmp, name); errors.Is(err, disk.ErrNoSpace) || place.Unkeepable(err) {
-			return gone(dir.Remove(latestLink)) // rather none than one that leads nowhere; a later run makes it again, where it can
+			removed := dir.Remove(latestLink)
+			if gone(removed) != nil {
+				return removed
+			}
+			if removed == nil || errors.Is(err, disk.ErrNoSpace) {
+				return fmt.Errorf("%w: %w", errNoLatest, err)
+			}
+			return nil
 		} else if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -272,4 +273,28 @@ func TestWithoutRoomForANewLatestThereIsNone(t *testing.T) {
 	must(t, b.store().Forget(context.Background()))
 	b.sound()
 	b.tidy()
+}
+
+func TestALatestThatCannotBeMadeAnewIsRemovedAndMissed(t *testing.T) {
+	for refusal, again := range map[error]int{syscall.ENOSPC: 1, syscall.EACCES: 0} {
+		b := newBed(t, memfs.Options{})
+		b.save(small())
+		for run, told := range []int{1, again} {
+			s, err := b.open(&faultfs.Injector{At: 1, Sticky: true, Fault: faultfs.Fault{Err: refusal},
+				Filter: func(op faultfs.Op) bool { return op.Method == "FS.Symlink" }})
+			must(t, err)
+			must(t, b.trySave(s, small()))
+			must(t, s.Close())
+			if _, err := b.dir("s").Lookup("latest"); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("latest leads to an older snapshot: %v", err)
+			}
+			unkept := slices.DeleteFunc(b.events, func(e varve.Event) bool { return e.Kind != varve.Unkept })
+			if len(unkept) != told || told == 1 && !errors.Is(unkept[0].Err, refusal) {
+				t.Errorf("run %d after %v reports %v", run, refusal, unkept)
+			}
+		}
+		b.save(small())
+		b.sound()
+		b.tidy()
+	}
 }
