@@ -49,6 +49,9 @@ type runner struct {
 	plain bool   // directories instead of file systems
 	// tick is the least time between two steps of a program: some tell their backups apart by whole seconds.
 	tick time.Duration
+	// age is how long a data set lies still before the first backup: what changed in the last seconds is rightly read again by the next
+	// run of some programs, and data that is kept is seldom that young.
+	age time.Duration
 	// settle brings everything that was written to the disk, so that no program pays for another.
 	settle command
 	open   []*volume
@@ -58,7 +61,7 @@ type runner struct {
 
 // bench does everything: the data sets one by one, each with its report on out.
 func bench(ctx context.Context, opts options, out, log io.Writer) (err error) {
-	r := &runner{opts: opts, log: log, tick: 1100 * time.Millisecond, settle: command{"sync"}}
+	r := &runner{opts: opts, log: log, tick: 1100 * time.Millisecond, age: 5 * time.Second, settle: command{"sync"}}
 	if r.dir, err = workDir(opts.dir); err != nil {
 		return err
 	}
@@ -228,6 +231,9 @@ func (r *runner) build(ctx context.Context, s set) (string, census, error) {
 		return "", census{}, err
 	}
 	if err := s.build(ctx, data, r.dir); err != nil {
+		return "", census{}, err
+	}
+	if err := wait(ctx, r.age); err != nil {
 		return "", census{}, err
 	}
 	size, err := warm(ctx, data)
