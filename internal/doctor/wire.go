@@ -20,7 +20,7 @@ type extension struct {
 	mend    string
 }
 
-// extensions are those of OpenSSH's server. copy-data is not among them: it only saves time.
+// extensions are those that varve uses where a server has them.
 var extensions = [...]extension{
 	{sftp.ExtHardlink, Warning, "a tree stores unchanged content once all the same, and its manifest says where, but only varve can read such a snapshot whole",
 		"a vault is the better choice here: varve init --kind vault"},
@@ -45,9 +45,6 @@ func (e *exam) extensions(session *sftp.Session) {
 		if session.Offers(x.name) {
 			offered = append(offered, shortName(x.name))
 		}
-	}
-	if session.Offers(sftp.ExtCopyData) {
-		offered = append(offered, shortName(sftp.ExtCopyData))
 	}
 	if len(offered) > 0 {
 		e.good("extensions", "%s", strings.Join(offered, ", "))

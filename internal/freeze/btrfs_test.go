@@ -227,13 +227,23 @@ func TestPicturesOfTheDeadAreRemovedAndThoseOfTheLivingStay(t *testing.T) {
 	write(t, mnt+"/"+DirName+"/aaaaaaaaaaaaaaaaaaaaaaaaaa.lock", "")
 	write(t, mnt+"/"+DirName+"/somebody", "")
 	run(t, "btrfs", "subvolume", "create", mnt+"/"+DirName+"/other")
-	ok(t, Sweep(t.Context(), Btrfs, []string{mnt + "/file"}, Options{}))
+	sweep(t, Btrfs, Options{}, mnt+"/file")
 	mine := filepath.Base(alive.pictures[0].dir)
 	if got, want := pictures(t, mnt), []string{mine, mine + lockSuffix, "other", "somebody"}; !sameNames(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	if read(t, alive.Path(mnt+"/file")) != "then" {
 		t.Error("it is not what it was")
+	}
+}
+
+// sweep removes what dead processes have left of the file system that path lies on, as taking a picture of it begins with.
+func sweep(t *testing.T, kind Kind, o Options, path string) {
+	t.Helper()
+	p, err := plan(kind, []string{path}, o.withDefaults())
+	ok(t, err)
+	for _, v := range p.volumes {
+		ok(t, v.sweep(t.Context()))
 	}
 }
 
@@ -259,7 +269,7 @@ func TestWhereNothingCanBeRemovedNothingMoreIsTaken(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	run(t, "chattr", "-i", mnt+"/"+DirName)
-	ok(t, Sweep(t.Context(), Btrfs, []string{mnt}, Options{}))
+	sweep(t, Btrfs, Options{}, mnt)
 	if names := pictures(t, mnt); len(names) > 0 {
 		t.Errorf("left: %q", names)
 	}

@@ -167,19 +167,6 @@ func Check(kind Kind, paths []string, o Options) error {
 	return err
 }
 
-// Sweep removes the pictures that dead processes have left of the file systems that paths lie on; see Take for them.
-func Sweep(ctx context.Context, kind Kind, paths []string, o Options) error {
-	p, err := plan(kind, paths, o.withDefaults())
-	if err != nil {
-		return fmt.Errorf("remove snapshots of a file system: %w", err)
-	}
-	var errs []error
-	for _, v := range p.volumes {
-		errs = append(errs, v.sweep(ctx))
-	}
-	return errors.Join(errs...)
-}
-
 // Since is when taking the pictures began: whatever was written before is in them.
 func (f *Frozen) Since() time.Time { return f.since }
 

@@ -225,7 +225,7 @@ func TestPicturesOfOtherRunsAreLeftAlone(t *testing.T) {
 		d := desk(t)
 		alive := take(t, kind, d.o, d.live)
 		ok(t, take(t, kind, d.o, d.live).Close())
-		ok(t, Sweep(t.Context(), kind, []string{d.live}, d.o))
+		sweep(t, kind, d.o, d.live)
 		if got := read(t, alive.Path(d.live+"/file")); got != "then" {
 			t.Errorf("%s: %q", kind, got)
 		}

@@ -206,12 +206,3 @@ func (l *StatusLine) ofTime(j *config.Job, h *history.Job, now time.Time) {
 		l.because(Warning, "the newest good snapshot lies in the future: the clock is or was wrong")
 	}
 }
-
-// WorstLevel returns the level of the worst line.
-func WorstLevel(lines []StatusLine) Level {
-	worst := Good
-	for _, l := range lines {
-		worst = max(worst, l.Level)
-	}
-	return worst
-}

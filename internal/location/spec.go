@@ -227,12 +227,3 @@ func (s Spec) String() string {
 	}
 	return string(s.Scheme) + "://" + host + "/~/" + s.Path
 }
-
-// Path returns the absolute path of the local place that spec names. The error matches ErrScheme where spec names another kind of place.
-func Path(spec string) (string, error) {
-	s, err := Parse(spec)
-	if err == nil && s.Scheme != Local {
-		err = fmt.Errorf("place %q is on the host %s: %w", spec, s.Target.Host, ErrScheme)
-	}
-	return s.Path, err
-}

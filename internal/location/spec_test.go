@@ -92,13 +92,3 @@ func TestAPasswordInAPlaceIsRefusedAndNotRepeated(t *testing.T) {
 	}
 }
 
-func TestOnlyALocalPlaceIsAPath(t *testing.T) {
-	for _, text := range []string{"host:path", "ssh://host/x", "host::module"} {
-		if path, err := Path(text); !errors.Is(err, ErrScheme) {
-			t.Errorf("%q is %q, %v", text, path, err)
-		}
-	}
-	if path, err := Path("/a/../b"); path != "/b" || err != nil {
-		t.Errorf("%q, %v", path, err)
-	}
-}

@@ -38,12 +38,6 @@ func Do[T any](ctx context.Context, s *Session, r Request[T]) (T, error) {
 	return Go(ctx, s, r).Wait(ctx)
 }
 
-// Run is Do for requests without a result.
-func Run(ctx context.Context, s *Session, r Request[None]) error {
-	_, err := Do(ctx, s, r)
-	return err
-}
-
 // Wait returns the answer. The error is io.EOF itself; or an *fs.PathError that holds a *StatusError where the server refused,
 // ErrLost where the session has ended, ErrProtocol where the answer made no sense, which ends the session, ErrUnsupported,
 // ErrName, or the error of ctx. When ctx ends the request may be carried out all the same, and its answer is dropped.

@@ -60,16 +60,3 @@ func Fsync(h Handle) Request[None] {
 	return plain(a)
 }
 
-// CopyData copies n bytes at off of the open file from to toOff of the open file to, within the server; n = 0 means all from off
-// on. It needs ExtCopyData. A server may take its time.
-func CopyData(from Handle, off, n int64, to Handle, toOff int64) Request[None] {
-	a := handleAsk("copy-data", typeExtended, from).with(func(b []byte) []byte {
-		b = appendUint64(appendUint64(b, uint64(off)), uint64(n))
-		return appendUint64(appendString(b, to.raw), uint64(toOff))
-	}).extended(ExtCopyData)
-	a.slow = true
-	if off < 0 || n < 0 || toOff < 0 {
-		a.err = fmt.Errorf("%d bytes from %d to %d cannot be copied", n, off, toOff)
-	}
-	return plain(a)
-}

@@ -23,7 +23,7 @@ type Options struct {
 	// small one is for lines that may be cut: what everybody has under way at that moment was sent in vain.
 	First int64
 	// Stall is how long the server may be silent while an answer is due; 60 s by default. While a request is under way that may
-	// take long with good reason, Fsync or CopyData, it is ten times as long.
+	// take long with good reason, Fsync, it is ten times as long.
 	Stall time.Duration
 	// KeepAlive is how long a session may be idle before the server is asked for a sign of life; 15 s by default.
 	KeepAlive time.Duration

@@ -204,7 +204,7 @@ func TestExtensionsThatAreNotOfferedAreNotAskedFor(t *testing.T) {
 	})
 	for _, ask := range []func(*Session) error{
 		asking(Fsync(aHandle)), asking(Statvfs("a")), asking(PosixRename("a", "b")), asking(Hardlink("a", "b")), asking(Lsetstat("a", Attrs{})),
-		asking(UsersGroups(nil, nil)), asking(CopyData(aHandle, 0, 0, aHandle, 0)),
+		asking(UsersGroups(nil, nil)),
 	} {
 		if err := ask(s); !errors.Is(err, ErrUnsupported) {
 			t.Errorf("got %v", err)

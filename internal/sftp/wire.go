@@ -62,13 +62,12 @@ const (
 	ExtLsetstat    Extension = "lsetstat@openssh.com"
 	ExtLimits      Extension = "limits@openssh.com"
 	ExtUsersGroups Extension = "users-groups-by-id@openssh.com"
-	ExtCopyData    Extension = "copy-data"
 )
 
 // extensionVersion returns the only version of e whose packets this package knows; empty where it does not know e.
 func extensionVersion(e Extension) string {
 	switch e {
-	case ExtPosixRename, ExtHardlink, ExtFsync, ExtLsetstat, ExtLimits, ExtUsersGroups, ExtCopyData:
+	case ExtPosixRename, ExtHardlink, ExtFsync, ExtLsetstat, ExtLimits, ExtUsersGroups:
 		return "1"
 	case ExtStatvfs:
 		return "2"

@@ -118,7 +118,7 @@ func (d *Disk) Abilities() Abilities {
 func offered(s *sftp.Session) map[sftp.Extension]bool {
 	offers := map[sftp.Extension]bool{}
 	for _, e := range [...]sftp.Extension{sftp.ExtPosixRename, sftp.ExtStatvfs, sftp.ExtHardlink, sftp.ExtFsync, sftp.ExtLsetstat,
-		sftp.ExtLimits, sftp.ExtUsersGroups, sftp.ExtCopyData} {
+		sftp.ExtLimits, sftp.ExtUsersGroups} {
 		offers[e] = s.Offers(e)
 	}
 	return offers
