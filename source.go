@@ -31,8 +31,8 @@ type File interface {
 // View is a saved snapshot, opened.
 type View interface {
 	Source
-	// ReadDir returns the entries of one directory, sorted by the bytes of their names. fs.ErrNotExist where path does not name
-	// a directory of the snapshot.
-	ReadDir(ctx context.Context, path string) ([]Entry, error)
+	// Below yields what lies below the directory at path, in listing order: its own entries come first. An error ends the sequence:
+	// fs.ErrNotExist where path does not name a directory of the snapshot.
+	Below(ctx context.Context, path string) iter.Seq2[Entry, error]
 	Close() error
 }

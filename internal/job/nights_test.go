@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"testing"
 	"time"
@@ -77,8 +78,10 @@ var errWorse = errors.New("worse")
 // blank is a snapshot without files.
 type blank struct{ listed }
 
-func (blank) ReadDir(context.Context, string) ([]varve.Entry, error) { return nil, nil }
-func (blank) Close() error                                           { return nil }
+func (blank) Below(context.Context, string) iter.Seq2[varve.Entry, error] {
+	return func(func(varve.Entry, error) bool) {}
+}
+func (blank) Close() error { return nil }
 
 // nights is a machine that runs one job night after night, and whose clock, source and stores do what they like.
 type nights struct {

@@ -100,6 +100,32 @@ func (r *Reader) Get(pos Pos) (varve.Entry, error) {
 // ReadDir returns the entries of the directory at path, sorted by the bytes of their names; fs.ErrNotExist where path does not
 // name a directory of the snapshot.
 func (r *Reader) ReadDir(path string) ([]varve.Entry, error) {
+	c, err := r.enter(path)
+	if err != nil {
+		return nil, err
+	}
+	return children(c, path)
+}
+
+// Below yields what lies below the directory at path, in listing order, and fs.ErrNotExist where path does not name a directory of the
+// snapshot. An error ends the sequence; what was yielded is not all then.
+func (r *Reader) Below(path string) iter.Seq2[varve.Entry, error] {
+	return func(yield func(varve.Entry, error) bool) {
+		c, err := r.enter(path)
+		for err == nil {
+			var e *varve.Entry
+			if e, err = c.Next(); err == nil && (!varve.Within(e.Path, path) || !yield(*e, nil)) {
+				return
+			}
+		}
+		if err != io.EOF {
+			yield(varve.Entry{}, err)
+		}
+	}
+}
+
+// enter returns a Cursor at the first entry of the directory at path, or where that would be.
+func (r *Reader) enter(path string) (*Cursor, error) {
 	c := r.Cursor()
 	dir, err := r.lookup(c, path)
 	if err == nil && dir.Kind != varve.Dir {
@@ -111,10 +137,7 @@ func (r *Reader) ReadDir(path string) ([]varve.Entry, error) {
 	if err == nil {
 		err = c.Seek(beforeChildren(path))
 	}
-	if err != nil {
-		return nil, err
-	}
-	return children(c, path)
+	return c, err
 }
 
 // beforeChildren returns what sorts directly before everything in the directory dir; no entry has such a path.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"iter"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -70,7 +71,18 @@ func TestEveryPositionLeadsToItsEntry(t *testing.T) {
 	}
 }
 
-func TestReadDirAndLookupFindWhatTheListHolds(t *testing.T) {
+// collected returns what a sequence yields before its error.
+func collected(seq iter.Seq2[varve.Entry, error]) (list []varve.Entry, err error) {
+	for e, err := range seq {
+		if err != nil {
+			return list, err
+		}
+		list = append(list, e)
+	}
+	return list, nil
+}
+
+func TestReadDirBelowAndLookupFindWhatTheListHolds(t *testing.T) {
 	list := plainTree(120, 30)
 	pages := newMemPages()
 	r := NewReader(pages, write(t, pages, list))
@@ -97,6 +109,12 @@ func TestReadDirAndLookupFindWhatTheListHolds(t *testing.T) {
 			t.Fatal(err)
 		}
 		same(t, got, dirs[e.Path])
+		below := slices.DeleteFunc(slices.Clone(list), func(b varve.Entry) bool { return b.Path == e.Path || !varve.Within(b.Path, e.Path) })
+		if got, err := collected(r.Below(e.Path)); err != nil || len(got) != len(below) {
+			t.Fatalf("below %s are %d entries, want %d; %v", e.Path, len(got), len(below), err)
+		} else {
+			same(t, got, below)
+		}
 	}
 	for _, path := range []string{"/", "/usr-0", "usr-0/", "no", "usr-0/no", "\x00", "\xff", "usr-0/share0/zzz"} {
 		if _, err := r.Lookup(path); !errors.Is(err, fs.ErrNotExist) {
@@ -104,6 +122,9 @@ func TestReadDirAndLookupFindWhatTheListHolds(t *testing.T) {
 		}
 		if _, err := r.ReadDir(path); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("readdir %q: %v", path, err)
+		}
+		if _, err := collected(r.Below(path)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("below %q: %v", path, err)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"slices"
 
 	"varve"
 )
@@ -21,8 +22,7 @@ import (
 // the parent directory and marked varve.Passage, and the object in it under its name. For "" it is v itself. Paths of the part are
 // relative to its root.
 //
-// The directories of v are listed one by one as the sequence of entries gets there, each once, so that a small part of a large
-// snapshot costs little. A hard link to an object outside of the part becomes an object of its own, and further links to that
+// Only what lies in the part is read, as the sequence of entries gets there. A hard link to an object outside of the part becomes an object of its own, and further links to that
 // object become hard links to it; remembering these takes memory. The first is marked varve.Linked, whether or not others follow.
 //
 // The error matches fs.ErrNotExist, and names path, where v has no such object.
@@ -67,16 +67,27 @@ func lookup(ctx context.Context, v varve.View, path string) (varve.Entry, error)
 	if path == "" {
 		return root(ctx, v)
 	}
-	entries, err := v.ReadDir(ctx, varve.Parent(path))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return varve.Entry{}, fmt.Errorf("find %q in snapshot: %w", path, err)
-	}
-	for _, e := range entries {
-		if e.Path == path {
+	for e, err := range Children(ctx, v, varve.Parent(path)) {
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return varve.Entry{}, fmt.Errorf("find %q in snapshot: %w", path, err)
+		}
+		if err == nil && e.Path == path {
 			return e, nil
 		}
 	}
 	return varve.Entry{}, fmt.Errorf("find %q in snapshot: %w", path, fs.ErrNotExist)
+}
+
+// Children yields the entries of one directory of v, sorted by the bytes of their names. An error ends the sequence: fs.ErrNotExist where
+// dir does not name a directory.
+func Children(ctx context.Context, v varve.View, dir string) iter.Seq2[varve.Entry, error] {
+	return func(yield func(varve.Entry, error) bool) {
+		for e, err := range v.Below(ctx, dir) {
+			if err == nil && e.Parent() != dir || !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // part is a varve.Source of what lies below base.
@@ -99,52 +110,53 @@ func (p *part) Entries(ctx context.Context) iter.Seq2[varve.Entry, error] {
 			yield(r.rename(*p.only), nil)
 			return
 		}
-		for pending := []string{p.base}; len(pending) > 0; {
-			dir := pending[len(pending)-1]
-			pending = pending[:len(pending)-1]
-			entries, err := list(ctx, p.view, dir)
+		at := place{dir: p.base}
+		for e, err := range p.view.Below(ctx, p.base) {
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err == nil && !at.admits(&e) {
+				err = fmt.Errorf("entry %q does not belong there: %w", e.Path, varve.ErrDamaged)
+			}
 			if err != nil {
-				yield(varve.Entry{}, err)
+				yield(varve.Entry{}, fmt.Errorf("list %q in snapshot: %w", p.base, err))
 				return
 			}
-			for _, e := range entries {
-				if !yield(r.rename(e), nil) {
-					return
-				}
+			if !yield(r.rename(e), nil) {
+				return
 			}
-			pending = appendDirs(pending, entries)
 		}
 	}
 }
 
-// list returns what v has in a directory, and an error that matches varve.ErrDamaged where that cannot be.
-func list(ctx context.Context, v varve.View, dir string) ([]varve.Entry, error) {
-	entries, err := v.ReadDir(ctx, dir)
-	if err == nil {
-		err = ctx.Err()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("list %q in snapshot: %w", dir, err)
-	}
-	previous := dir
-	for i := range entries {
-		e := &entries[i]
-		if e.Name() == "" || e.Path != varve.Join(dir, e.Name()) || varve.ComparePaths(previous, e.Path) >= 0 {
-			return nil, fmt.Errorf("list %q in snapshot: entry %q does not belong there: %w", dir, e.Path, varve.ErrDamaged)
-		}
-		previous = e.Path
-	}
-	return entries, nil
+// place is how far a listing has come.
+type place struct {
+	// dir is the directory that is listed, name the last one in it, and subdirs are the directories in it.
+	dir, name string
+	subdirs   []string
+	// todo are other directories, the next one last.
+	todo []string
 }
 
-// appendDirs appends the paths of the directories among entries, the last one first.
-func appendDirs(paths []string, entries []varve.Entry) []string {
-	for i := len(entries) - 1; i >= 0; i-- {
-		if entries[i].Kind == varve.Dir {
-			paths = append(paths, entries[i].Path)
+// admits reports whether e can come next: in the directory that is listed, or in the one of those that follow that has something in it.
+func (p *place) admits(e *varve.Entry) bool {
+	for parent := e.Parent(); p.dir != parent; {
+		slices.Reverse(p.subdirs)
+		p.todo = append(p.todo, p.subdirs...)
+		if len(p.todo) == 0 {
+			return false
 		}
+		last := len(p.todo) - 1
+		p.dir, p.name, p.subdirs, p.todo = p.todo[last], "", p.subdirs[:0], p.todo[:last]
 	}
-	return paths
+	name := e.Name()
+	if e.Path != varve.Join(p.dir, name) || name <= p.name {
+		return false
+	}
+	if p.name = name; e.Kind == varve.Dir {
+		p.subdirs = append(p.subdirs, e.Path)
+	}
+	return true
 }
 
 // Open opens a file of the part.

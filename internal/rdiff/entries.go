@@ -25,25 +25,43 @@ func (v *Version) Entries(ctx context.Context) iter.Seq2[varve.Entry, error] {
 			yield(varve.Entry{}, broken(err))
 			return
 		}
-		if !yield(v.entry("", &root), nil) {
+		if yield(v.entry("", &root), nil) {
+			v.handAll(ctx, node{"", root.below}, yield)
+		}
+	}
+}
+
+// Below yields what lies below a directory, see varve.View.
+func (v *Version) Below(ctx context.Context, path string) iter.Seq2[varve.Entry, error] {
+	return func(yield func(varve.Entry, error) bool) {
+		dir, err := v.row(path)
+		if err == nil && !dir.isDir {
+			err = fs.ErrNotExist
+		}
+		if err != nil {
+			yield(varve.Entry{}, &fs.PathError{Op: "read directory", Path: path, Err: err})
 			return
 		}
-		todo := []node{{"", root.below}}
-		for len(todo) > 0 {
-			last := len(todo) - 1
-			n := todo[last]
-			todo = todo[:last]
-			below, err := v.hand(ctx, n, yield)
-			if errors.Is(err, errStopped) {
-				return
-			}
-			if err != nil {
-				yield(varve.Entry{}, broken(err))
-				return
-			}
-			slices.Reverse(below)
-			todo = append(todo, below...)
+		v.handAll(ctx, node{path, dir.below}, yield)
+	}
+}
+
+// handAll hands out what lies below top, or an error.
+func (v *Version) handAll(ctx context.Context, top node, yield func(varve.Entry, error) bool) {
+	for todo := []node{top}; len(todo) > 0; {
+		last := len(todo) - 1
+		n := todo[last]
+		todo = todo[:last]
+		below, err := v.hand(ctx, n, yield)
+		if errors.Is(err, errStopped) {
+			return
 		}
+		if err != nil {
+			yield(varve.Entry{}, broken(err))
+			return
+		}
+		slices.Reverse(below)
+		todo = append(todo, below...)
 	}
 }
 
@@ -170,28 +188,6 @@ func stamp(path string, s *sum) varve.Stamp {
 			Nsec: int32(binary.BigEndian.Uint32(d[24:]) % billion),
 		},
 	}
-}
-
-// ReadDir returns the entries of one directory, see varve.View.
-func (v *Version) ReadDir(ctx context.Context, path string) ([]varve.Entry, error) {
-	dir, err := v.row(path)
-	if err == nil && !dir.isDir {
-		err = fs.ErrNotExist
-	}
-	if err != nil {
-		return nil, &fs.PathError{Op: "read directory", Path: path, Err: err}
-	}
-	var list []varve.Entry
-	for r, err := range v.list(dir.below) {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
-			return nil, broken(err)
-		}
-		list = append(list, v.entry(varve.Join(path, r.name), &r.row))
-	}
-	return list, nil
 }
 
 // row finds what lies at path; fs.ErrNotExist where nothing does.

@@ -84,7 +84,7 @@ func TestEntriesComeInListingOrderWhateverTheDepth(t *testing.T) {
 		t.Errorf("%d entries, or not in listing order", len(got))
 	}
 	for _, path := range []string{"", "e", deep} {
-		if _, err := v.ReadDir(t.Context(), path); err != nil {
+		if _, err := storetest.ReadDir(t.Context(), v, path); err != nil {
 			t.Errorf("ReadDir %.20q: %v", path, err)
 		}
 	}
@@ -102,7 +102,7 @@ func TestReadDirYieldsWhatEntriesDo(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"", "d", "d/e"} {
-		list, err := v.ReadDir(t.Context(), path)
+		list, err := storetest.ReadDir(t.Context(), v, path)
 		must(t, err)
 		var got []string
 		for _, e := range list {
@@ -113,7 +113,7 @@ func TestReadDirYieldsWhatEntriesDo(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"d/f", "none", "d/none/x"} {
-		if _, err := v.ReadDir(t.Context(), path); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := storetest.ReadDir(t.Context(), v, path); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("ReadDir %q: %v, want fs.ErrNotExist", path, err)
 		}
 	}

@@ -174,13 +174,15 @@ type crowdedView struct {
 
 func (v crowdedView) Close() error { return nil }
 
-func (v crowdedView) ReadDir(context.Context, string) ([]varve.Entry, error) {
-	n := v.c.now.Add(1)
-	for most := v.c.most.Load(); n > most && !v.c.most.CompareAndSwap(most, n); most = v.c.most.Load() {
+func (v crowdedView) Below(context.Context, string) iter.Seq2[varve.Entry, error] {
+	return func(yield func(varve.Entry, error) bool) {
+		n := v.c.now.Add(1)
+		for most := v.c.most.Load(); n > most && !v.c.most.CompareAndSwap(most, n); most = v.c.most.Load() {
+		}
+		<-v.c.goOn
+		v.c.now.Add(-1)
+		yield(varve.Entry{Path: "f", Kind: varve.FIFO}, nil)
 	}
-	<-v.c.goOn
-	v.c.now.Add(-1)
-	return []varve.Entry{{Path: "f", Kind: varve.FIFO}}, nil
 }
 
 func TestFewDirectoriesAreListedAtATime(t *testing.T) {
@@ -192,7 +194,7 @@ func TestFewDirectoriesAreListedAtATime(t *testing.T) {
 	var wg sync.WaitGroup
 	for range all {
 		wg.Go(func() {
-			if list, err := v.ReadDir(t.Context(), ""); err != nil || len(list) != 1 {
+			if list, err := storetest.ReadDir(t.Context(), v, ""); err != nil || len(list) != 1 {
 				t.Errorf("%v, error %v", list, err)
 			}
 		})

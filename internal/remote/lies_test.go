@@ -103,7 +103,7 @@ func TestAServerThatLiesAboutAStoreIsFoundOut(t *testing.T) {
 	} {
 		v, err := client(listing(list...)).Store().View(t.Context(), id)
 		must(t, err)
-		if got, err := v.ReadDir(t.Context(), "d"); err == nil {
+		if got, err := storetest.ReadDir(t.Context(), v, "d"); err == nil {
 			t.Errorf("%s: %v", name, got)
 		}
 		v.Close()

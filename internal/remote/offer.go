@@ -11,6 +11,7 @@ import (
 
 	"varve"
 	"varve/internal/manifest"
+	"varve/internal/part"
 )
 
 // offer is a tree that the other side may read, for as long as the stream is open that it was asked for on. The number of that
@@ -161,20 +162,21 @@ func (p *peer) dir(ctx context.Context, c *call, r *request) error {
 		return err
 	}
 	defer p.listings.give(1)
-	list, err := o.view.ReadDir(ctx, string(r.Name))
-	if err != nil {
-		return err
-	}
 	b := batch{c: c, kind: msgEntries}
-	for i := range list {
-		if err := b.add(&list[i]); err != nil {
+	var n int64
+	for e, err := range part.Children(ctx, o.view, string(r.Name)) {
+		if err != nil {
 			return err
 		}
+		if err := b.add(&e); err != nil {
+			return err
+		}
+		n++
 	}
 	if err := b.flush(); err != nil {
 		return err
 	}
-	return c.sendJSON(msgEnd, &end{Entries: int64(len(list))})
+	return c.sendJSON(msgEnd, &end{Entries: n})
 }
 
 // stat tells what a file that is being read is now.
@@ -282,14 +284,14 @@ func (l *lookup) find(ctx context.Context, path string) (varve.Entry, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if dir := varve.Parent(path); l.list == nil || l.dir != dir {
-		list, err := l.view.ReadDir(ctx, dir)
-		if err != nil {
-			return varve.Entry{}, err
+		list := map[string]varve.Entry{}
+		for e, err := range part.Children(ctx, l.view, dir) {
+			if err != nil {
+				return varve.Entry{}, err
+			}
+			list[e.Path] = e
 		}
-		l.dir, l.list = dir, make(map[string]varve.Entry, len(list))
-		for _, e := range list {
-			l.list[e.Path] = e
-		}
+		l.dir, l.list = dir, list
 	}
 	e, ok := l.list[path]
 	if !ok {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
+	"slices"
 	"time"
 
 	"varve"
@@ -165,16 +167,29 @@ type view struct {
 
 var _ varve.View = (*view)(nil)
 
-// ReadDir returns a directory's listing.
-func (v *view) ReadDir(ctx context.Context, path string) ([]varve.Entry, error) {
-	list, err := v.readDir(ctx, path)
-	if err != nil {
-		return nil, fmt.Errorf("list far /%s: %w", harmless(path), whatever(ctx, err))
+// Below lists one directory after the other.
+func (v *view) Below(ctx context.Context, path string) iter.Seq2[varve.Entry, error] {
+	return func(yield func(varve.Entry, error) bool) {
+		for todo := []string{path}; len(todo) > 0; {
+			last := len(todo) - 1
+			dir := todo[last]
+			todo = todo[:last]
+			dirs, err := v.readDir(ctx, dir, yield)
+			if err == errEnough {
+				return
+			}
+			if err != nil {
+				yield(varve.Entry{}, fmt.Errorf("list far /%s: %w", harmless(dir), whatever(ctx, err)))
+				return
+			}
+			slices.Reverse(dirs)
+			todo = append(todo, dirs...)
+		}
 	}
-	return list, nil
 }
 
-func (v *view) readDir(ctx context.Context, path string) (list []varve.Entry, err error) {
+// readDir yields the entries of one directory, and returns which of them are directories.
+func (v *view) readDir(ctx context.Context, path string, yield func(varve.Entry, error) bool) (dirs []string, err error) {
 	if fault := pathFault(path); fault != "" {
 		return nil, fs.ErrNotExist
 	}
@@ -185,10 +200,12 @@ func (v *view) readDir(ctx context.Context, path string) (list []varve.Entry, er
 	defer stop()
 	check := newDirGate()
 	err = v.receive(c, func(e *varve.Entry) error { return check.passDir(path, e) }, func(e varve.Entry) bool {
-		list = append(list, e)
-		return true
+		if e.Kind == varve.Dir {
+			dirs = append(dirs, e.Path)
+		}
+		return yield(e, nil)
 	})
-	return list, err
+	return dirs, err
 }
 
 // Close lets go of the snapshot.

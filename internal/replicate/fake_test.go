@@ -126,8 +126,8 @@ func (v *fakeView) Open(_ context.Context, e varve.Entry) (varve.File, error) {
 	return &fakeFile{strings.NewReader(text), v, e}, nil
 }
 
-func (v *fakeView) ReadDir(context.Context, string) ([]varve.Entry, error) {
-	return nil, fs.ErrNotExist
+func (v *fakeView) Below(context.Context, string) iter.Seq2[varve.Entry, error] {
+	return func(yield func(varve.Entry, error) bool) { yield(varve.Entry{}, fs.ErrNotExist) }
 }
 
 func (v *fakeView) Close() error { return nil }

@@ -10,6 +10,7 @@ import (
 
 	"varve"
 	"varve/internal/digest"
+	"varve/internal/part"
 )
 
 // Differences says in what way src is not the tree that want, in listing order, describes; nothing where it is. All content is read.
@@ -109,4 +110,15 @@ func same[T any](t *testing.T, what string, got, want T) {
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%s: %+v, want %+v", what, got, want)
 	}
+}
+
+// ReadDir returns the entries of one directory of v; fs.ErrNotExist where path does not name a directory.
+func ReadDir(ctx context.Context, v varve.View, path string) (list []varve.Entry, err error) {
+	for e, err := range part.Children(ctx, v, path) {
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, e)
+	}
+	return list, nil
 }

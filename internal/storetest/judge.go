@@ -11,6 +11,7 @@ var judgePart = []clause{
 	{"a first snapshot is judged with nothing before it", judgesTheFirst},
 	{"a snapshot is judged by what was lost and what was changed", judgesDifference},
 	{"what was moved is neither lost nor changed", judgesMoved},
+	{"of several sources the one that lost the largest share is told", judgesSources},
 	{"a suspect snapshot is kept, listed and read like any other", suspectIsKept},
 	{"a suspect snapshot is nothing to compare with", suspectIsNoMeasure},
 	{"what a suspect snapshot has is not stored again", suspectIsBuiltOn},
@@ -75,6 +76,17 @@ func judgesMoved(r *rig) {
 	tree.Move("a", "z")
 	tree.Move("b/file 1", "0")
 	r.differs(tree, varve.Complete, varve.Difference{Files: woodFiles, Before: woodFiles})
+}
+
+func judgesSources(r *rig) {
+	tree := wood()
+	opts := r.options("s")
+	opts.Sources = []string{"/a", "/b", "/c"}
+	for i, want := range []varve.Difference{{Files: woodFiles}, {Files: woodFiles - 12, Before: woodFiles, Lost: 12, Worst: "/a", WorstBefore: 12, WorstLost: 12}} {
+		_, asked := r.judged(tree, opts, varve.Complete)
+		same(r.T, fmt.Sprintf("what was asked, %d", i), asked, []varve.Difference{want})
+		tree.Remove("a")
+	}
 }
 
 func suspectIsKept(r *rig) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -15,8 +16,8 @@ import (
 var savePart = []clause{
 	{"what is saved comes back identical", identical},
 	{"the store gives it back after it was opened again", identicalLater},
-	{"ReadDir and Entries agree", readDirAgrees},
-	{"ReadDir of what is no directory does not exist", readDirAbsent},
+	{"Below and Entries agree", belowAgrees},
+	{"below what is no directory is nothing", belowAbsent},
 	{"files of a view can be read at the same time", readTogether},
 	{"an unchanged source adds nothing", unchangedAddsNothing},
 	{"an unchanged source without stamps adds nothing", unprovenAddsNothing},
@@ -44,40 +45,44 @@ func identicalLater(r *rig) {
 	same(r.T, "snapshots", r.list(), []varve.Snapshot{snap})
 }
 
-func readDirAgrees(r *rig) {
+func belowAgrees(r *rig) {
 	tree := Sample()
 	v := r.view(r.save(tree, "s").ID)
 	defer v.Close()
-	want := map[string][]varve.Entry{}
-	last := ""
-	for e, err := range v.Entries(context.Background()) {
-		must(r.T, err)
-		if e.Path != "" {
-			want[e.Parent()] = append(want[e.Parent()], e)
-			if varve.ComparePaths(last, e.Path) >= 0 {
-				r.Errorf("/%s comes before /%s", last, e.Path)
-			}
-		}
-		last = e.Path
+	all := r.all(v.Entries(context.Background()))
+	if !slices.IsSortedFunc(all, func(a, b varve.Entry) int { return varve.ComparePaths(a.Path, b.Path) }) {
+		r.Error("entries are not in listing order")
 	}
 	for _, path := range tree.Paths() {
 		if tree.At(path).Kind != varve.Dir {
 			continue
 		}
-		got, err := v.ReadDir(context.Background(), path)
-		must(r.T, err)
-		if len(got) != 0 || len(want[path]) != 0 {
-			same(r.T, "/"+path, got, want[path])
+		want := slices.DeleteFunc(slices.Clone(all), func(e varve.Entry) bool { return e.Path == path || !varve.Within(e.Path, path) })
+		if got := r.all(v.Below(context.Background(), path)); len(got) != 0 || len(want) != 0 {
+			same(r.T, "/"+path, got, want)
 		}
 	}
 }
 
-func readDirAbsent(r *rig) {
+// all collects a sequence that must not end with an error.
+func (r *rig) all(seq iter.Seq2[varve.Entry, error]) (list []varve.Entry) {
+	r.Helper()
+	for e, err := range seq {
+		must(r.T, err)
+		list = append(list, e)
+	}
+	return list
+}
+
+func belowAbsent(r *rig) {
 	v := r.view(r.save(Sample(), "s").ID)
 	defer v.Close()
 	for _, path := range []string{"absent", "kinds/absent", "kinds/file", "kinds/file/x", "kinds/to directory", "kind", "kinds/", "/kinds", "."} {
-		if list, err := v.ReadDir(context.Background(), path); !errors.Is(err, fs.ErrNotExist) {
-			r.Errorf("ReadDir(%q) = %v, %v", path, list, err)
+		var last error
+		for _, last = range v.Below(context.Background(), path) {
+		}
+		if !errors.Is(last, fs.ErrNotExist) {
+			r.Errorf("below %q: %v", path, last)
 		}
 	}
 }

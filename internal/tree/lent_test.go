@@ -241,7 +241,7 @@ func TestAViewShowsNothingOfWhereContentLies(t *testing.T) {
 	v, err := s.View(context.Background(), id)
 	must(t, err)
 	defer v.Close()
-	list, err := v.ReadDir(context.Background(), "dir 1")
+	list, err := storetest.ReadDir(context.Background(), v, "dir 1")
 	must(t, err)
 	for e, err := range v.Entries(context.Background()) {
 		must(t, err)

@@ -24,22 +24,23 @@ type view struct {
 var _ varve.View = (*view)(nil)
 
 func (v *view) Entries(ctx context.Context) iter.Seq2[varve.Entry, error] {
+	return unlent(v.manifest.entries(ctx))
+}
+
+func (v *view) Below(ctx context.Context, path string) iter.Seq2[varve.Entry, error] {
+	return unlent(until(ctx, v.manifest.reader.Below(path)))
+}
+
+// unlent yields what list does without what the manifest alone knows.
+func unlent(list iter.Seq2[varve.Entry, error]) iter.Seq2[varve.Entry, error] {
 	return func(yield func(varve.Entry, error) bool) {
-		for e, err := range v.manifest.entries(ctx) {
+		for e, err := range list {
 			e.Chunks = nil // it says where content lies that is lent, which Open finds out
 			if !yield(e, err) {
 				return
 			}
 		}
 	}
-}
-
-func (v *view) ReadDir(_ context.Context, path string) ([]varve.Entry, error) {
-	list, err := v.manifest.reader.ReadDir(path)
-	for i := range list {
-		list[i].Chunks = nil
-	}
-	return list, err
 }
 
 func (v *view) Close() error {

@@ -109,7 +109,7 @@ func TestAFarVaultWithManySnapshotsOpensInFewRoundTrips(t *testing.T) {
 					view, err = s.View(t.Context(), list[0].ID)
 				}
 				if err == nil {
-					_, err = view.ReadDir(t.Context(), "dir")
+					_, err = storetest.ReadDir(t.Context(), view, "dir")
 				}
 				return err
 			})
@@ -228,7 +228,7 @@ func TestALargeFileOfAFarVaultIsReadAhead(t *testing.T) {
 		s, f := e.distant(e.machine(e.root))
 		v, err := s.View(t.Context(), e.held[0].snap.ID)
 		e.need(err)
-		list, err := v.ReadDir(t.Context(), "")
+		list, err := storetest.ReadDir(t.Context(), v, "")
 		e.need(err)
 		before := f.asked.Load()
 		e.within("read", 6, func() error {

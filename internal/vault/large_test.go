@@ -82,7 +82,7 @@ func TestAMebibyteInFrontOfALargeFileAddsLittle(t *testing.T) {
 
 	v, err := s.View(context.Background(), snap.ID)
 	fatal(t, err)
-	list, err := v.ReadDir(context.Background(), "")
+	list, err := storetest.ReadDir(context.Background(), v, "")
 	fatal(t, err)
 	f, err := v.Open(context.Background(), list[0])
 	fatal(t, err)
@@ -162,7 +162,7 @@ func (e *estate) listsOf(path string) (lists []varve.Digest) {
 	e.with(e.machine(e.root), func(s *Store) {
 		v, err := s.View(context.Background(), e.held[len(e.held)-1].snap.ID)
 		e.need(err)
-		list, err := v.ReadDir(context.Background(), "")
+		list, err := storetest.ReadDir(context.Background(), v, "")
 		e.need(err)
 		for _, entry := range list {
 			if entry.Path == path {
@@ -216,7 +216,7 @@ func TestLedgersKeepWhatTheyAreToldAndNothingThatWasChanged(t *testing.T) {
 	m := e.machine(e.addClient("box"))
 	s := e.open(m)
 	defer s.Close()
-	l, err := s.openLedger("box")
+	l, err := s.openLedger("box", nil)
 	fatal(t, err)
 	var list []varve.Entry
 	for i := range 50 {
@@ -233,7 +233,7 @@ func TestLedgersKeepWhatTheyAreToldAndNothingThatWasChanged(t *testing.T) {
 	}
 	fatal(t, l.Keep(&varve.Snapshot{State: varve.Complete}))
 	fatal(t, l.Close())
-	l, err = s.openLedger("box")
+	l, err = s.openLedger("box", nil)
 	fatal(t, err)
 	defer l.Close()
 	for _, want := range list {

@@ -56,8 +56,18 @@ var _ varve.View = (*view)(nil)
 
 // Entries yields what the manifest says. Stamps are those of the source.
 func (v *view) Entries(ctx context.Context) iter.Seq2[varve.Entry, error] {
+	return until(ctx, v.reader.Entries())
+}
+
+// Below yields what the manifest says, see varve.View. Stamps are those of the source.
+func (v *view) Below(ctx context.Context, path string) iter.Seq2[varve.Entry, error] {
+	return until(ctx, v.reader.Below(path))
+}
+
+// until yields what list does; an error, that of ctx too, ends the sequence.
+func until(ctx context.Context, list iter.Seq2[varve.Entry, error]) iter.Seq2[varve.Entry, error] {
 	return func(yield func(varve.Entry, error) bool) {
-		for e, err := range v.reader.Entries() {
+		for e, err := range list {
 			if err == nil {
 				err = ctx.Err()
 			}
@@ -66,10 +76,6 @@ func (v *view) Entries(ctx context.Context) iter.Seq2[varve.Entry, error] {
 			}
 		}
 	}
-}
-
-func (v *view) ReadDir(_ context.Context, path string) ([]varve.Entry, error) {
-	return v.reader.ReadDir(path)
 }
 
 func (v *view) Close() error { return nil }
