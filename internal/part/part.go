@@ -110,7 +110,7 @@ func (p *part) Entries(ctx context.Context) iter.Seq2[varve.Entry, error] {
 			yield(r.rename(*p.only), nil)
 			return
 		}
-		at := place{dir: p.base}
+		at := position{dir: p.base}
 		for e, err := range p.view.Below(ctx, p.base) {
 			if err == nil {
 				err = ctx.Err()
@@ -129,8 +129,8 @@ func (p *part) Entries(ctx context.Context) iter.Seq2[varve.Entry, error] {
 	}
 }
 
-// place is how far a listing has come.
-type place struct {
+// position is how far a listing has come.
+type position struct {
 	// dir is the directory that is listed, name the last one in it, and subdirs are the directories in it.
 	dir, name string
 	subdirs   []string
@@ -139,7 +139,7 @@ type place struct {
 }
 
 // admits reports whether e can come next: in the directory that is listed, or in the one of those that follow that has something in it.
-func (p *place) admits(e *varve.Entry) bool {
+func (p *position) admits(e *varve.Entry) bool {
 	for parent := e.Parent(); p.dir != parent; {
 		slices.Reverse(p.subdirs)
 		p.todo = append(p.todo, p.subdirs...)
@@ -184,6 +184,14 @@ func (f file) Entry() (varve.Entry, error) {
 	e, err := f.File.Entry()
 	e.Path, e.SameAs = f.path, f.sameAs
 	return e, err
+}
+
+// Sum returns the digest of all bytes that were read where the file in the view knows it, so that nobody hashes them again.
+func (f file) Sum() (varve.Digest, bool) {
+	if s, ok := f.File.(interface{ Sum() (varve.Digest, bool) }); ok {
+		return s.Sum()
+	}
+	return varve.Digest{}, false
 }
 
 // renamer turns the entries of a view, in listing order, into those of a part of it.

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"varve"
+	"varve/internal/place"
 )
 
 // view is a snapshot in memory. What is in broken cannot be listed.
@@ -75,6 +76,7 @@ type memFile struct {
 }
 
 func (f memFile) Close() error                { return nil }
+func (f memFile) Sum() (varve.Digest, bool)   { return varve.Digest{7}, true }
 func (f memFile) Entry() (varve.Entry, error) { return f.entry, nil }
 
 // snapshot makes a view: "a/" is a directory, "a=b" a hard link to b, anything else a file. Every entry has a UID of its own.
@@ -208,10 +210,17 @@ func TestOpenLeadsBackToTheView(t *testing.T) {
 			t.Errorf("%s in %s: got %q, %v, %v, %v", c.open, c.part, content, readErr, e, err)
 		}
 	}
+	s, _ := mustOf(t, v, "a")
+	f, err := s.Open(t.Context(), varve.Entry{Path: "x", Kind: varve.Regular})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, known := f.(place.Summed).Sum(); !known || d != (varve.Digest{7}) {
+		t.Error("the digest that the view knows is lost")
+	}
 	if got := v.opened[1].SameAs; got != "a/x" {
 		t.Errorf("the view was asked for a link to %q", got)
 	}
-	s, _ := mustOf(t, v, "a")
 	if f, err := s.Open(t.Context(), varve.Entry{Path: "gone"}); f != nil || !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v, %v", f, err)
 	}
