@@ -42,6 +42,20 @@ func (c *chunks) get(ctx context.Context, class byte, d varve.Digest) ([]byte, e
 	return p.Data, err
 }
 
+// has reports whether the indexes name a chunk of content with this digest.
+func (c *chunks) has(ctx context.Context, d varve.Digest) bool {
+	if c.ids == nil {
+		return false
+	}
+	found := false
+	err := c.store.ask(ctx, func() error {
+		places, err := c.store.index.LookupAll(table.Domain(c.domain), c.ids.ID(digest.ClassContent, d))
+		found = len(places) > 0
+		return err
+	})
+	return err == nil && found
+}
+
 // page returns a page of a manifest by its ID.
 func (c *chunks) page(ctx context.Context, id varve.ChunkID) ([]byte, error) {
 	if c.ids == nil {

@@ -14,7 +14,7 @@ import (
 
 // Open opens the content of e, whose chunks are read as the file is; of a far storage some ahead of that.
 func (v *view) Open(ctx context.Context, e varve.Entry) (varve.File, error) {
-	if len(e.Chunks) == 0 && e.Size > int64(v.store.cuts.Min) { // it came from somebody who does not know
+	if len(e.Chunks) == 0 && e.Size > int64(v.store.cuts.Min) && !v.chunks.has(ctx, e.Digest) { // it came from somebody who does not know
 		if own, err := v.reader.Lookup(e.Path); err == nil && own.Digest == e.Digest {
 			e.Chunks, e.Depth = own.Chunks, own.Depth
 		}
