@@ -47,23 +47,37 @@ func (c *catalog) clear() {
 	c.objects = nil
 }
 
-// read reads all records and holds them against what was seen earlier.
+// read reads all records and holds them against what was seen earlier. A listing is not of one moment: what is put while it is taken may be
+// missing from it, and something that refers to that may not. Before anybody is alarmed it is taken once more.
 func (c *catalog) read(ctx context.Context) (*records, error) {
-	r, err := c.store.readRecords(ctx)
+	r, err := c.list(ctx)
+	if err == nil && len(r.absent()) > 0 {
+		r, err = c.list(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
-	heads, err := c.store.local.readHeads()
-	if err != nil {
-		return nil, err
-	}
-	r.seen = heads
 	r.faults = append(r.faults, asErrors(r.absent())...)
 	r.faults = append(r.faults, c.store.keyFaults...)
 	if c.store.keys.admin == nil {
 		return r, nil
 	}
 	return r, c.store.local.writeHeads(r)
+}
+
+// list reads what was seen earlier, and then all records: what others on this machine saw of them meanwhile is held against no listing that is
+// older.
+func (c *catalog) list(ctx context.Context) (*records, error) {
+	heads, err := c.store.local.readHeads()
+	if err != nil {
+		return nil, err
+	}
+	r, err := c.store.readRecords(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.seen = heads
+	return r, nil
 }
 
 // ErrWithheld says that the storage does not show what must be there. It matches varve.ErrDamaged.
