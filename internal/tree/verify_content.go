@@ -59,11 +59,7 @@ func (p *pass) content(f *stored, e *varve.Entry) {
 	case !seen || before != digest:
 		var err error
 		if n, err = p.read(f, e); err != nil {
-			c.mu.Lock()
-			if f.key != 0 {
-				c.bad[f.key] = err
-			}
-			c.mu.Unlock()
+			p.condemn(f.key, err)
 			p.damage(e.Path, "%w", err)
 		}
 	}
@@ -72,6 +68,23 @@ func (p *pass) content(f *stored, e *varve.Entry) {
 	c.report.Bytes += n
 	if c.opts.Progress != nil {
 		c.opts.Progress(varve.Event{Kind: varve.Done, Path: e.Path, Bytes: n})
+	}
+}
+
+// condemn enters what is wrong with a file. Where the snapshot was forgotten meanwhile that is no wonder: other snapshots that have the file
+// are to read it themselves.
+func (p *pass) condemn(key uint64, err error) {
+	if key == 0 {
+		return
+	}
+	gone := p.view.gone()
+	c := p.check
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if gone {
+		delete(c.seen, key)
+	} else {
+		c.bad[key] = err
 	}
 }
 
