@@ -35,10 +35,16 @@ type HeldDir struct {
 
 	// Guarded by held.mu.
 	fs      FS
-	opening chan struct{} // closed when the goroutine that opens it has done so, or cannot; nil while nobody does
+	opening *opening // nil while nobody opens it
 	users   int
 	place   *list.Element
 	id      varve.Stamp // device and inode at the first opening, or those to be found
+}
+
+// opening is one goroutine's attempt to open a directory, for which others wait.
+type opening struct {
+	done chan struct{} // closed when the directory is open, or cannot be opened
+	err  error         // why it cannot; set before done is closed
 }
 
 // NewHeld holds the tree below root, which it closes on Close, with at most budget descriptors beside those in use.
@@ -143,25 +149,31 @@ func (d *HeldDir) Path() string {
 //
 // The directories on the way to d are opened as well and stay open while there is room: in a deep tree, those are the ones that will
 // be needed next.
-func (d *HeldDir) Use() (FS, error) {
-	for {
-		f, wait := d.pin()
+func (d *HeldDir) Use() (f FS, err error) {
+	for waited := false; ; waited = true {
+		f, other := d.pin()
 		if f != nil {
 			return f, nil
 		}
-		if wait == nil {
-			defer d.opened()
+		if other == nil {
+			defer func() { d.opened(err) }()
 			return d.open()
 		}
-		<-wait
+		<-other.done
+		// What was under way at first may have failed for want of what was made since. What began after it tells how things are; without
+		// taking its word, one that tries again and again could keep the others waiting for ever.
+		if waited && other.err != nil {
+			return nil, other.err
+		}
 	}
 }
 
-// opened says that nobody opens d any more.
-func (d *HeldDir) opened() {
+// opened says that nobody opens d any more, and why it could not be opened.
+func (d *HeldDir) opened(err error) {
 	d.held.mu.Lock()
 	defer d.held.mu.Unlock()
-	close(d.opening)
+	d.opening.err = err
+	close(d.opening.done)
 	d.opening = nil
 }
 
@@ -181,9 +193,9 @@ func (d *HeldDir) open() (FS, error) {
 	return d.keep(f, self.Stamp)
 }
 
-// pin returns the open directory and counts a user. Where it is closed it returns nil, and what to wait for; without that the caller is the
-// one who opens it.
-func (d *HeldDir) pin() (f FS, wait chan struct{}) {
+// pin returns the open directory and counts a user. Where it is closed it returns nil, and the attempt to wait for; without that the caller is
+// the one who opens it.
+func (d *HeldDir) pin() (f FS, other *opening) {
 	h := d.held
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -191,7 +203,7 @@ func (d *HeldDir) pin() (f FS, wait chan struct{}) {
 		if d.opening != nil {
 			return nil, d.opening
 		}
-		d.opening = make(chan struct{})
+		d.opening = &opening{done: make(chan struct{})}
 		return nil, nil
 	}
 	d.users++

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"varve"
 	"varve/internal/disk"
@@ -275,4 +278,69 @@ func TestHeldMayBeUsedByManyAtOnce(t *testing.T) {
 	if left := c.open.Load(); left != 0 {
 		t.Errorf("%d directories are open after Close", left)
 	}
+}
+
+// slow is a disk on which opening a directory takes a second.
+type slow struct{ disk.FS }
+
+func (s slow) OpenDir(name string) (disk.FS, error) {
+	time.Sleep(time.Second)
+	return s.FS.OpenDir(name)
+}
+
+func TestHeldLetsNobodyWaitForOneWhoTriesAgainAndAgain(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // who tries again is then always the first
+	synctest.Test(t, func(t *testing.T) {
+		root := memfs.New(memfs.Options{}).Root()
+		h := disk.NewHeld(slow{root}, 10)
+		absent, done := h.At("absent"), make(chan struct{})
+		go func() {
+			defer close(done)
+			for range 20 {
+				if _, err := absent.Use(); !errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("use of what is not there: %v", err)
+				}
+			}
+		}()
+		time.Sleep(time.Second / 2)
+		begin := time.Now()
+		if _, err := absent.Use(); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("use of what is not there: %v", err)
+		}
+		if took := time.Since(begin); took > 2*time.Second {
+			t.Errorf("it took %v, though opening takes a second", took)
+		}
+		<-done
+		ok(t, h.Close())
+	})
+}
+
+func TestHeldFindsWhatWasMadeWhileOthersLookedForIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		root := memfs.New(memfs.Options{}).Root()
+		late := lateFS{FS: slow{root}}
+		h := disk.NewHeld(late, 10)
+		made, done := h.At("made"), make(chan struct{})
+		go func() {
+			defer close(done)
+			_, _ = made.Use() // it is looked for before it is made
+		}()
+		time.Sleep(3 * time.Second / 2)
+		ok(t, root.Mkdir("made", 0o755))
+		if _, err := made.Use(); err != nil {
+			t.Errorf("it was made before, and others looked for it: %v", err)
+		}
+		<-done
+		made.Done()
+		ok(t, h.Close())
+	})
+}
+
+// lateFS is a disk whose answers take a second longer on the way back.
+type lateFS struct{ disk.FS }
+
+func (l lateFS) OpenDir(name string) (disk.FS, error) {
+	f, err := l.FS.OpenDir(name)
+	time.Sleep(time.Second)
+	return f, err
 }
