@@ -2,6 +2,8 @@ package walk_test
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -102,8 +104,25 @@ func TestTheStoreItselfIsNeverWalked(t *testing.T) {
 	ok(t, err)
 	second, err := d.Root().Lookup("store2")
 	ok(t, err)
-	s := start(t, d.Root(), []string{"", "store2"}, walk.Options{Skip: []varve.Stamp{first.Stamp, second.Stamp}})
+	s := start(t, d.Root(), []string{""}, walk.Options{Skip: []varve.Stamp{first.Stamp, second.Stamp}})
 	want(t, collect(t, s), "a/", "a/f")
+}
+
+func TestASourceThatIsTheStoreUnderWhateverPathIsNotLeftOutInSilence(t *testing.T) {
+	d := memory(t, "a/store/sub/x", "a/f")
+	store, err := dirAt(t, d.Root(), "a").Lookup("store")
+	ok(t, err)
+	opts := walk.Options{Skip: []varve.Stamp{store.Stamp}}
+	for _, source := range []string{"a/store", "a/store/sub", "a/store/sub/x"} {
+		s := start(t, d.Root(), []string{"a/f", source}, opts)
+		missed := entry(t, collect(t, s), "a/store")
+		if missed.Err == nil || errors.Is(missed.Err, fs.ErrNotExist) || !strings.Contains(missed.Err.Error(), "/"+source) {
+			t.Errorf("%s: %v, want an error that names it and is not fs.ErrNotExist", source, missed.Err)
+		}
+		if _, err := walk.New(d.Root(), []string{source}, opts); !errors.Is(err, walk.ErrNoSource) {
+			t.Errorf("%s alone: %v, want ErrNoSource", source, err)
+		}
+	}
 }
 
 func TestFilesThatSayWhatIsLeftOutCostNothingWhereTheyCannotBeRead(t *testing.T) {

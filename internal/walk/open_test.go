@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"varve"
+	"varve/internal/disk"
 	"varve/internal/walk"
 )
 
@@ -34,5 +35,37 @@ func TestOnlyWhatASourceHoldsCanBeOpened(t *testing.T) {
 			}
 		}
 		ok(t, s.Close())
+	}
+}
+
+func TestAFileInWhosePlaceIsSomethingElseHasVanished(t *testing.T) {
+	for _, instead := range []string{"a/f -> elsewhere", "a/f/"} {
+		root := memory(t, "a/f=content", "a/other").Root()
+		s := start(t, root, []string{"a"}, walk.Options{})
+		e := entry(t, collect(t, s), "a/f")
+		ok(t, dirAt(t, root, "a").Remove("f"))
+		build(t, root, instead)
+		if _, err := s.Open(t.Context(), e); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: %v, want fs.ErrNotExist", instead, err)
+		}
+	}
+}
+
+// shut is a directory whose regular files cannot be opened as such, as some of the kernel's own cannot.
+type shut struct{ disk.FS }
+
+func (d shut) OpenDir(name string) (disk.FS, error) {
+	f, err := d.FS.OpenDir(name)
+	return shut{f}, err
+}
+
+func (d shut) Open(name string) (disk.Reader, error) {
+	return nil, &fs.PathError{Op: "open", Path: name, Err: disk.ErrKind}
+}
+
+func TestAFileThatIsStillThereAndCannotBeOpenedHasNotVanished(t *testing.T) {
+	s := start(t, shut{memory(t, "a/f=content").Root()}, []string{"a"}, walk.Options{})
+	if _, err := s.Open(t.Context(), entry(t, collect(t, s), "a/f")); !errors.Is(err, varve.ErrUnreadable) || errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v, want ErrUnreadable and not fs.ErrNotExist", err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 type plan struct {
 	root    *waypoint
 	aliases []alias // the longest paths first
+	skipped func(*varve.Entry) bool
 }
 
 // waypoint is one directory, or a source, on the way from the root to a source.
@@ -32,10 +33,13 @@ type waypoint struct {
 // alias is a path that leads somewhere else through a symlink.
 type alias struct{ path, real string }
 
-// newPlan finds out where the sources lead to. Those that cannot be reached are reported by the walk, in their places; only where
-// none can, there is an error.
-func newPlan(top disk.FS, sources []string) (*plan, error) {
-	p := &plan{root: &waypoint{kind: varve.Dir}}
+// errSkipped says that a source is, or lies in, a directory that is never walked, by whatever path it was reached.
+var errSkipped = errors.New("never saved: it is the store, or lies in it")
+
+// newPlan finds out where the sources lead to. Those that cannot be reached, or lie where skipped says that nothing is walked, are
+// reported by the walk, in their places; only where none is left, there is an error.
+func newPlan(top disk.FS, sources []string, skipped func(*varve.Entry) bool) (*plan, error) {
+	p := &plan{root: &waypoint{kind: varve.Dir}, skipped: skipped}
 	var missing []error
 	for _, path := range sources {
 		if err := p.add(top, path); err != nil {
@@ -80,9 +84,14 @@ func (p *plan) add(top disk.FS, path string) error {
 // plant makes the waypoint name below w.
 func (p *plan) plant(top disk.FS, w *waypoint, name, path string) *waypoint {
 	c := &waypoint{path: path}
-	c.real, c.kind, c.err = reach(top, path)
-	if errors.Is(c.err, fs.ErrNotExist) || errors.Is(c.err, disk.ErrKind) {
+	var e varve.Entry
+	c.real, e, c.err = reach(top, path)
+	c.kind = e.Kind
+	switch {
+	case errors.Is(c.err, fs.ErrNotExist), errors.Is(c.err, disk.ErrKind):
 		c.err = errMissing
+	case c.err == nil && p.skipped(&e):
+		c.err = errSkipped
 	}
 	c.followed = c.real != varve.Join(w.real, name)
 	if c.err == nil && c.real != path {
@@ -96,28 +105,28 @@ func (p *plan) plant(top disk.FS, w *waypoint, name, path string) *waypoint {
 }
 
 // reach returns where path leads to and what is there. A symlink that leads nowhere is itself what is there.
-func reach(top disk.FS, path string) (real string, kind varve.Kind, err error) {
+func reach(top disk.FS, path string) (real string, there varve.Entry, err error) {
 	real, err = disk.Resolve(top, path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, disk.ErrKind) {
 		dir, dirErr := disk.Resolve(top, varve.Parent(path))
 		if dirErr != nil {
-			return "", 0, err
+			return "", there, err
 		}
 		e := varve.Entry{Path: path}
 		real = varve.Join(dir, e.Name())
 	} else if err != nil || real == "" {
-		return real, varve.Dir, err
+		return real, varve.Entry{Kind: varve.Dir}, err
 	}
 	e := varve.Entry{Path: real}
 	at, err := disk.OpenPath(top, e.Parent())
 	if err != nil {
-		return "", 0, err
+		return "", there, err
 	}
 	info, err := at.Lookup(e.Name())
 	if at != top {
 		err = errors.Join(err, at.Close())
 	}
-	return real, info.Kind, err
+	return real, info.Entry, err
 }
 
 // names returns the names of w's children, sorted.

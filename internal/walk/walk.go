@@ -49,7 +49,8 @@ type Options struct {
 	IfPresent []Marker
 	// LargerThan leaves out regular files of more bytes; 0 for no limit.
 	LargerThan int64
-	// Skip leaves out the directories with these devices and inodes, such as the store that is written to.
+	// Skip leaves out the directories with these devices and inodes, such as the store that is written to. A source that is one of them,
+	// or lies in one, cannot be reached.
 	Skip []varve.Stamp
 	// SkipName leaves out the directories of this name, but for sources; empty for none.
 	SkipName string
@@ -114,11 +115,13 @@ func New(top disk.FS, sources []string, opts Options) (*Source, error) {
 	if opts.Match == nil {
 		opts.Match = match.New(nil, sources)
 	}
-	p, err := newPlan(top, sources)
-	if err != nil {
+	s := &Source{opts: opts}
+	var err error
+	if s.plan, err = newPlan(top, sources, s.skipped); err != nil {
 		return nil, errors.Join(err, top.Close())
 	}
-	return &Source{opts: opts, held: disk.NewHeld(top, budget), plan: p}, nil
+	s.held = disk.NewHeld(top, budget)
+	return s, nil
 }
 
 // Close closes what the walk held open.
@@ -289,10 +292,23 @@ func (s *Source) Open(_ context.Context, e varve.Entry) (varve.File, error) {
 	for errors.Is(err, syscall.EMFILE) && s.held.Shed() {
 		r, err = at.Open(name)
 	}
+	if errors.Is(err, disk.ErrKind) {
+		err = replaced(at, name, err)
+	}
 	if err != nil {
 		return nil, oneFile(err)
 	}
 	return &file{walk: s, entry: e, r: r, stamp: e.Stamp, xattrs: e.Xattrs}, nil
+}
+
+// replaced returns an error that matches fs.ErrNotExist where another kind of object has taken the place of a regular file since it was
+// listed: the file is gone. Where it looks like one still it is err, which says why it could not be opened.
+func replaced(at disk.FS, name string, err error) error {
+	info, lookErr := at.Lookup(name)
+	if lookErr != nil || info.Kind == varve.Regular {
+		return err
+	}
+	return fmt.Errorf("%s has become a %s: %w", name, info.Kind, fs.ErrNotExist)
 }
 
 // oneFile marks an error that concerns a single file as such: every one does, unless the disk is lost.
