@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,6 +18,8 @@ const (
 	dregs = 200 * time.Millisecond
 	// parting is how long ssh may take from the end of its output to its own; only then it is known why.
 	parting = 10 * time.Second
+	// silence is how long nothing may come once the program is to end, and glance how often that is looked at.
+	silence, glance = 1500 * time.Millisecond, 100 * time.Millisecond
 )
 
 // Conn is a running ssh: what is written goes to the service at the other side, and what is read comes from it. Read and Write may
@@ -28,16 +31,19 @@ type Conn struct {
 	out    *os.File // our end of ssh's standard output
 	words  tail     // ssh's standard error
 	grace  time.Duration
+	heard  atomic.Int64 // when something came last, in nanoseconds after begin
+	begin  time.Time
 
 	ended   chan struct{} // closed when ssh has ended
 	status  error         // of ssh; to be read when ended is closed
 	close   sync.Once
 	closing chan struct{} // closed when Close was called
 	cut     bool          // ssh had not ended before that; to be read when closing is closed
+	watcher sync.WaitGroup
 }
 
 // start starts cmd and looks after it.
-func start(t Target, cmd *exec.Cmd, grace time.Duration) (*Conn, error) {
+func start(t Target, cmd *exec.Cmd, o Options) (*Conn, error) {
 	in, ours, err := os.Pipe()
 	if err != nil {
 		return nil, fmt.Errorf("ssh: %w", err)
@@ -47,7 +53,7 @@ func start(t Target, cmd *exec.Cmd, grace time.Duration) (*Conn, error) {
 		return nil, errors.Join(fmt.Errorf("ssh: %w", err), in.Close(), ours.Close())
 	}
 	c := &Conn{
-		target: t, cmd: cmd, in: ours, out: out, grace: grace,
+		target: t, cmd: cmd, in: ours, out: out, grace: o.Grace, begin: time.Now(),
 		ended: make(chan struct{}), closing: make(chan struct{}),
 	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.WaitDelay = in, theirs, &c.words, dregs
@@ -62,7 +68,35 @@ func start(t Target, cmd *exec.Cmd, grace time.Duration) (*Conn, error) {
 		<-c.ended
 		return nil, fmt.Errorf("ssh: %w", err)
 	}
+	if o.Stopped != nil {
+		c.watcher.Go(func() { c.watch(o.Stopped) })
+	}
 	return c, nil
+}
+
+// watch ends ssh when the program is to end and nothing comes from the other side.
+func (c *Conn) watch(stopped <-chan struct{}) {
+	select {
+	case <-stopped:
+	case <-c.ended:
+		return
+	}
+	since, tick := time.Now(), time.NewTicker(glance)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-c.ended:
+			return
+		}
+		quiet := min(time.Since(since), time.Since(c.begin)-time.Duration(c.heard.Load()))
+		switch {
+		case quiet >= 2*silence:
+			kill(c.cmd.Process)
+		case quiet >= silence:
+			terminate(c.cmd.Process)
+		}
+	}
 }
 
 // run starts ssh and waits for it on one thread, which it keeps: on Linux ssh is told to end when the thread ends that has started
@@ -82,6 +116,7 @@ func (c *Conn) run(started chan<- error) {
 func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.out.Read(p)
 	if err == nil || n > 0 {
+		c.heard.Store(int64(time.Since(c.begin)))
 		return n, nil
 	}
 	return 0, c.reason(err)
@@ -168,6 +203,7 @@ func (c *Conn) Close() error {
 		c.in.Close()
 		c.out.Close()
 	})
+	defer c.watcher.Wait()
 	for _, end := range []func(*os.Process){terminate, kill} {
 		select {
 		case <-c.ended:

@@ -16,6 +16,9 @@ type Options struct {
 	Interactive bool
 	// Grace is how long ssh may take to end by itself, and again after it was asked to end; 2 s where 0.
 	Grace time.Duration
+	// Stopped, where set, is closed when the program is to end: from then on ssh is ended once the other side has been silent for a
+	// second and a half.
+	Stopped <-chan struct{}
 }
 
 // settings are what varve asks of ssh, whatever its configuration says.
@@ -56,7 +59,7 @@ func Dial(ctx context.Context, t Target, s Service, o Options) (*Conn, error) {
 	if o.Grace <= 0 {
 		o.Grace = 2 * time.Second
 	}
-	return start(t, cmd, o.Grace)
+	return start(t, cmd, o)
 }
 
 // arguments returns ssh's arguments.

@@ -68,7 +68,7 @@ func number(t *testing.T, r *bufio.Reader) int {
 // awaitGone waits until a process runs no more.
 func awaitGone(t *testing.T, pid int) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if !running(pid) {
 			return
 		}
