@@ -14,6 +14,7 @@ package disk
 
 import (
 	"errors"
+	"fmt"
 	"io"
 
 	"varve"
@@ -27,6 +28,9 @@ var (
 	ErrKind = errors.New("not of the expected kind")
 	// ErrUnsupported says that the file system cannot do or hold this.
 	ErrUnsupported = errors.New("not supported by this file system")
+	// ErrCoarse says that the file system keeps times in coarser units, of up to two seconds, and has kept the time as these allow. It
+	// matches ErrUnsupported.
+	ErrCoarse = fmt.Errorf("so fine a time: %w", ErrUnsupported)
 	// ErrTooManyLinks says that an inode cannot take another hard link.
 	ErrTooManyLinks = errors.New("too many links")
 	// ErrCrossDevice says that two directories are not on one file system.
@@ -82,7 +86,8 @@ type FS interface {
 	Rmdir(name string) error
 
 	// Set gives name or "." one aspect of e: Owner (UID and GID), Mode (all of 07777), Xattrs (exactly these: others are
-	// removed), MTime (ErrUnsupported where the file system kept another one), or Flags (exactly these of the flags that can be set).
+	// removed), MTime (ErrUnsupported where the file system kept another one, ErrCoarse where only the end of it was lost), or Flags
+	// (exactly these of the flags that can be set).
 	Set(name string, e *varve.Entry, aspect varve.Aspect) error
 
 	// Sync makes the directory's own entries durable.

@@ -16,7 +16,11 @@ import (
 func (w *worker) dir(j *job) {
 	t, e := j.dir, &j.entry
 	defer close(t.Made)
-	action, err := w.makeDir(t, e)
+	var action Action
+	err := w.entering(func() (err error) {
+		action, err = w.makeDir(t, e)
+		return err
+	})
 	if err != nil {
 		t.Lost, j.bad = true, true
 		w.run.fail(e.Path, err)
@@ -123,7 +127,7 @@ func (r *run) deleteExtras(at disk.FS, t *target) error {
 	}
 	return parallel.Ordered(r.pace.aside, func(disk.Name) int { return 1 }, each(names), func(_ <-chan struct{}, n disk.Name) error {
 		path := varve.Join(t.Path, n.Name)
-		err := r.deleteExtra(at, n.Name, path)
+		err := r.entering(t, at, func() error { return r.deleteExtra(at, n.Name, path) })
 		switch {
 		case fatal(err):
 			return err
@@ -147,7 +151,7 @@ func (r *run) deleteExtra(at disk.FS, name, path string) error {
 func (r *run) settleDir(at disk.FS, t *target) error {
 	e := t.own()
 	if t.spare && !t.Fresh {
-		return nil
+		return t.entrance.shut(at)
 	}
 	todo := varve.Owner | varve.Mode | varve.Xattrs | varve.MTime
 	if e.Flags != 0 {
@@ -162,7 +166,7 @@ func (r *run) settleDir(at disk.FS, t *target) error {
 		if differ, err = r.dirDiffers(at, &info, e); err != nil {
 			return err
 		}
-		r.unkept(t.Path, r.coarse(&info, e))
+		r.coarsened(t.Path, r.coarse(&info, e))
 		if t.differed != 0 { // what comes from putting things into it is not worth telling
 			r.tell(Event{Action: Update, Path: t.Path, Aspect: t.differed})
 		}
@@ -205,7 +209,10 @@ func (r *run) dirDiffers(at disk.FS, info *disk.Info, e *varve.Entry) (varve.Asp
 	if have.Flags, err = at.Flags("."); err != nil {
 		return 0, err
 	}
-	differ := compare.Aspects(&have, e) &^ r.coarse(info, e)
+	differ := compare.Aspects(&have, e)
+	if r.coarse(info, e) {
+		differ &^= varve.MTime
+	}
 	if r.opts.NoOwner {
 		differ &^= varve.Owner
 	}

@@ -68,11 +68,8 @@ func (r *run) owner(at disk.FS, name string) (uid, gid uint32) {
 	return m.uid, m.gid
 }
 
-// coarse returns MTime where the time of what is there, info, is that of e as exactly as a far target can hold it, which is to the second;
-// 0 otherwise.
-func (r *run) coarse(info *disk.Info, e *varve.Entry) varve.Aspect {
-	if r.opts.Far && info.MTime.Nsec == 0 && e.MTime.Nsec != 0 && info.MTime.Sec == e.MTime.Sec {
-		return varve.MTime
-	}
-	return 0
+// coarse reports whether the time of what is there, info, is not that of e, but as exactly as a far target can hold it, which is to the
+// second.
+func (r *run) coarse(info *disk.Info, e *varve.Entry) bool {
+	return r.opts.Far && info.MTime.Nsec == 0 && e.MTime.Nsec != 0 && info.MTime.Sec == e.MTime.Sec
 }

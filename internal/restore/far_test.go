@@ -71,20 +71,20 @@ func TestAFarTargetIsFilledInTheTimeOfAFewFiles(t *testing.T) {
 	})
 }
 
-// steady returns the events of o that are neither Same nor Unkept.
+// steady returns the events of o that tell of no change.
 func (o *outcome) steady() (changes []restore.Event) {
 	for _, e := range o.events {
-		if e.Action != restore.Same && e.Action != restore.Unkept {
+		if e.Action != restore.Same && e.Action != restore.Unkept && e.Action != restore.Coarse {
 			changes = append(changes, e)
 		}
 	}
 	return changes
 }
 
-// lost returns what was not kept of the object at path.
-func (o *outcome) lost(path string) (lost varve.Aspect) {
+// lost returns what was not kept, or coarsely, of the object at path.
+func (o *outcome) lost(path string, as restore.Action) (lost varve.Aspect) {
 	for _, e := range o.events {
-		if e.Action == restore.Unkept && e.Path == path {
+		if e.Action == as && e.Path == path {
 			lost |= e.Aspect
 		}
 	}
@@ -109,9 +109,15 @@ func TestWhatAFarTargetCannotHoldIsToldEachTimeAndNothingIsDoneTwice(t *testing.
 	second := farAway(d, &line, src, restore.Options{})
 	for path, want := range map[string]varve.Aspect{"": varve.MTime, "dir": varve.MTime, "dir/plain": 0, "dir/fraction": varve.MTime,
 		"dir/foreign": varve.MTime | varve.Owner, "dir/attributes": varve.MTime | varve.Xattrs} {
-		if a, b := first.lost(path), second.lost(path); a != want || b != want {
-			t.Errorf("%q: told %q, then %q, want %q", path, a, b, want)
+		for n, o := range []*outcome{first, second} {
+			unkept, coarse := o.lost(path, restore.Unkept), o.lost(path, restore.Coarse)
+			if unkept != want&^varve.MTime || coarse != want&varve.MTime {
+				t.Errorf("run %d of %q: %q is not kept, %q coarsely; want %q", n, path, unkept, coarse, want)
+			}
 		}
+	}
+	if first.Coarse != 5 || second.Coarse != 5 || second.Unkept != 2 {
+		t.Errorf("the counts are %+v, then %+v", first.Report, second.Report)
 	}
 	for _, e := range second.steady() {
 		if e.Action != restore.Failed && e.Path != "dir/foreign" && e.Path != "dir/attributes" {
@@ -126,6 +132,23 @@ func TestWhatAFarTargetCannotHoldIsToldEachTimeAndNothingIsDoneTwice(t *testing.
 	}
 }
 
+func TestOnADiskOfWholeSecondsHereOnlyFractionsAreLostAndNothingIsWrittenTwice(t *testing.T) {
+	src := storetest.NewTree()
+	src.Known = true
+	src.File("file", "content")
+	src.Put("link", varve.Entry{Kind: varve.Symlink, Mode: 0o777, Target: "file", MTime: varve.Time{Sec: 5, Nsec: 6}}, "")
+	d := memfs.New(memfs.Options{})
+	for run := range 2 {
+		o := into(farfs.New(d.Root(), &farfs.Line{}), src, restore.Options{})
+		if o.err != nil || o.Failed+o.Unkept > 0 || o.Coarse != 3 {
+			t.Errorf("run %d: %v, %+v", run, o.err, o.Report)
+		}
+		if run > 0 && (o.Created+o.Replaced > 0 || o.Bytes > 0) {
+			t.Errorf("written again: %+v", o.events)
+		}
+	}
+}
+
 func TestTheOwnerOfWhatIsMadeFarAwayIsFoundOut(t *testing.T) {
 	d := memfs.New(memfs.Options{UID: 7, GID: 8})
 	src := storetest.NewTree()
@@ -133,7 +156,7 @@ func TestTheOwnerOfWhatIsMadeFarAwayIsFoundOut(t *testing.T) {
 	src.File("mine", "content").Entry.UID, src.At("mine").Entry.GID = 7, 8
 	line := farfs.Line{NoOwners: true}
 	o := farAway(d, &line, plain(src), restore.Options{UID: 1, GID: 1})
-	if lost := o.lost("mine"); o.err != nil || lost != 0 {
+	if lost := o.lost("mine", restore.Unkept); o.err != nil || lost != 0 {
 		t.Errorf("%v, the owner's own file lacks %q", o.err, lost)
 	}
 	names, err := d.Root().Names()
@@ -165,7 +188,7 @@ func TestWithoutFarHardLinksEveryNameGetsTheContent(t *testing.T) {
 	src := bushes(3)
 	d := memfs.New(memfs.Options{})
 	o := farAway(d, &farfs.Line{NoLinks: true}, src, restore.Options{})
-	if o.err != nil || o.Failed != 0 || o.Unkept != 3 || o.lost("bush0/dir0/more") != varve.HardLink {
+	if o.err != nil || o.Failed != 0 || o.Unkept != 3 || o.lost("bush0/dir0/more", restore.Unkept) != varve.HardLink {
 		t.Fatalf("%v, %+v", o.err, o.Report)
 	}
 	for _, path := range src.Paths() {

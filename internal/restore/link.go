@@ -58,15 +58,7 @@ func (r *run) linkAlike(t *target, j *job) error {
 	w, err := r.newWorker(t)
 	if err == nil {
 		defer w.close()
-		to, known := r.leader(e)
-		switch {
-		case !known:
-			err = w.lone(e)
-		case to.kind != e.Kind || to.digest != e.Digest:
-			err = w.object(e)
-		default:
-			err = w.link(e, to.path)
-		}
+		err = w.entering(func() error { return w.name(e) })
 	}
 	if fatal(err) {
 		return err
@@ -76,6 +68,18 @@ func (r *run) linkAlike(t *target, j *job) error {
 		r.fail(e.Path, err)
 	}
 	return r.ctx.Err()
+}
+
+// name makes e what linkAlike says.
+func (w *worker) name(e *varve.Entry) error {
+	to, known := w.run.leader(e)
+	switch {
+	case !known:
+		return w.lone(e)
+	case to.kind != e.Kind || to.digest != e.Digest:
+		return w.object(e)
+	}
+	return w.link(e, to.path)
 }
 
 // lone restores e by itself, as the one that the rest of its group is linked to.

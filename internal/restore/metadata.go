@@ -1,7 +1,10 @@
 package restore
 
 import (
+	"errors"
+
 	"varve"
+	"varve/internal/disk"
 	"varve/internal/place"
 )
 
@@ -40,11 +43,36 @@ func (r *run) metadata(at place.Named, out place.Setter, e *varve.Entry, todo va
 	if out == nil {
 		out = at
 	}
-	unkept, err := place.Metadata(out, &k, todo)
+	set := &setter{Setter: out}
+	unkept, err := place.Metadata(set, &k, todo)
 	if err == nil {
 		r.unkept(e.Path, unkept|lost)
+		r.coarsened(e.Path, set.coarse)
 	}
 	return err
+}
+
+// setter is one for which a time that is kept in coarser units is kept.
+type setter struct {
+	place.Setter
+	coarse bool // such a time was set
+}
+
+// Set sets one aspect of the object.
+func (s *setter) Set(e *varve.Entry, aspect varve.Aspect) error {
+	err := s.Setter.Set(e, aspect)
+	if errors.Is(err, disk.ErrCoarse) {
+		s.coarse = true
+		return nil
+	}
+	return err
+}
+
+// coarsened reports that the time of the object at path is kept in coarser units, where that is so.
+func (r *run) coarsened(path string, coarse bool) {
+	if coarse && !r.opts.DryRun {
+		r.tell(Event{Action: Coarse, Path: path, Aspect: varve.MTime})
+	}
 }
 
 // unkept reports the aspects of the object at path that the target does not hold, if there are any.

@@ -39,7 +39,7 @@ type Options struct {
 	// Workers is the number of goroutines; 0 for a number that suits the target.
 	Workers int
 	// Far says that the target lies on another machine, where every call takes long: many are under way at once. UID and GID are found
-	// out there. Times count as kept to the second, which is told as unkept; how many links an object has is not known there, so
+	// out there. Times count as kept to the second; how many links an object has is not known there, so
 	// metadata of one that is not replaced changes under all its names.
 	Far bool
 	// Ahead is how many files of the source are opened ahead of their turn, for one where every call takes long; 0 for none.
@@ -67,13 +67,15 @@ const (
 	Failed
 	// Unkept was done, but for aspects that the target cannot hold.
 	Unkept
+	// Coarse was done, but for the end of a modification time: the target keeps times in coarser units, such as seconds.
+	Coarse
 	// Partly has dealt with Bytes more of a large file; the event that follows counts the rest.
 	Partly
 )
 
 // String returns the word for a that reports use.
 func (a Action) String() string {
-	return [...]string{"unknown", "same", "create", "replace", "update", "delete", "failed", "unkept", "partly"}[a]
+	return [...]string{"unknown", "same", "create", "replace", "update", "delete", "failed", "unkept", "coarse", "partly"}[a]
 }
 
 // Event is what is done about one entry. Aspect says what differed, for Replace and Update, or was not kept, for Unkept.
@@ -97,6 +99,8 @@ type Report struct {
 	Same     int64 `json:"same"`
 	Failed   int64 `json:"failed"`
 	Unkept   int64 `json:"unkept"`
+	// Coarse counts what is there and exact but for times that the target keeps in coarser units.
+	Coarse int64 `json:"coarse"`
 }
 
 // run is one restore.
@@ -139,7 +143,7 @@ func (r *run) claim(s varve.Stamp) bool {
 
 // Run restores src into target, which it takes over and closes. Entries that cannot be restored are reported and counted as
 // Failed; an error says that the whole could not go on, one that matches varve.ErrNoSnapshot that src is gone. Without either,
-// everything is there and exact; with Sync, it is durable too.
+// everything is there, and exact but for what is Unkept and Coarse; with Sync, it is durable too.
 func Run(ctx context.Context, src varve.Source, dir disk.FS, opts Options) (Report, error) {
 	p := opts.pace()
 	r := &run{ctx: ctx, src: src, files: ahead.New(ctx, src, opts.Ahead), opts: opts, pace: p, held: disk.NewHeld(dir, p.descriptors), trail: place.NewTrail(),
@@ -208,6 +212,8 @@ func (r *run) tell(e Event) {
 		c.Failed++
 	case Unkept:
 		c.Unkept++
+	case Coarse:
+		c.Coarse++
 	}
 	if r.opts.Progress != nil {
 		r.opts.Progress(e)

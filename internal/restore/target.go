@@ -23,6 +23,7 @@ type target struct {
 	differed varve.Aspect // in which the directory itself was not as it should be
 	names    map[string]bool
 	inherits bool // what is made in it inherits a group or ACLs from it
+	entrance entrance
 
 	above *target       // the directory that it lies in
 	busy  atomic.Int32  // how many directories in it are not finished, links not made, and one more while more may come into it

@@ -224,13 +224,16 @@ func (w *worker) leftover(n disk.Name) (bool, error) {
 	return err == nil && info.Kind != varve.Dir, ignoreMissing(err)
 }
 
+// entering is run.entering for the directory at hand.
+func (w *worker) entering(f func() error) error { return w.run.entering(w.target, w.at, f) }
+
 // put restores one entry that is not a directory. The error says that nothing more can be restored.
 func (w *worker) put(j *job) error {
 	e := &j.entry
 	if j.dir != nil || e.SameAs != "" {
 		return nil
 	}
-	err := w.object(e)
+	err := w.entering(func() error { return w.object(e) })
 	if fatal(err) {
 		return err
 	}
@@ -259,13 +262,17 @@ func (w *worker) object(e *varve.Entry) error {
 		return err
 	}
 	coarse := w.run.coarse(&info, e)
-	switch differ &^= coarse; {
+	if coarse {
+		differ &^= varve.MTime
+	}
+	switch {
 	case differ == 0:
 		w.told(Event{Action: Same, Path: e.Path})
-		w.run.unkept(e.Path, coarse)
+		w.run.coarsened(e.Path, coarse)
 		return nil
 	case differ&(varve.Type|varve.Content) == 0 && info.Links == 1:
-		return w.update(e, differ, coarse)
+		w.run.coarsened(e.Path, coarse)
+		return w.update(e, differ)
 	}
 	if err := w.makeWay(&info, e); err != nil {
 		return err
@@ -367,8 +374,8 @@ func (w *worker) readExisting(have, e *varve.Entry) error {
 	return err
 }
 
-// update sets metadata alone; lost is what the target cannot hold anyway.
-func (w *worker) update(e *varve.Entry, differ, lost varve.Aspect) error {
+// update sets metadata alone.
+func (w *worker) update(e *varve.Entry, differ varve.Aspect) error {
 	w.told(Event{Action: Update, Path: e.Path, Aspect: differ})
 	if w.run.opts.DryRun {
 		return nil
@@ -377,6 +384,5 @@ func (w *worker) update(e *varve.Entry, differ, lost varve.Aspect) error {
 	if differ&varve.Owner != 0 {
 		todo |= varve.Mode | varve.Xattrs // chown takes set-ID bits and capabilities away
 	}
-	w.run.unkept(e.Path, lost)
 	return w.run.metadata(place.Named{Dir: w.at, Name: e.Name()}, nil, e, todo)
 }

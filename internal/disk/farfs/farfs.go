@@ -88,7 +88,7 @@ func (l *Line) set(method, name string, e *varve.Entry, aspect varve.Aspect, set
 		return err
 	}
 	if aspect == varve.MTime && e.MTime != whole.MTime {
-		return refuse("set time", name, disk.ErrUnsupported)
+		return refuse("set time", name, disk.ErrCoarse)
 	}
 	return nil
 }

@@ -65,7 +65,7 @@ func TestAFarDiskTellsAndHoldsNoMoreThanAServer(t *testing.T) {
 	line := farfs.Line{NoOwners: true, NoLinks: true}
 	root := holding(t, &line)
 	e := varve.Entry{Kind: varve.Dir, UID: 1, MTime: varve.Time{Sec: 5, Nsec: 5}, Xattrs: []varve.Xattr{{Name: "user.x"}}, Flags: 0x40}
-	for aspect, want := range map[varve.Aspect]error{varve.Owner: fs.ErrPermission, varve.MTime: disk.ErrUnsupported,
+	for aspect, want := range map[varve.Aspect]error{varve.Owner: fs.ErrPermission, varve.MTime: disk.ErrCoarse,
 		varve.Xattrs: disk.ErrUnsupported, varve.Flags: disk.ErrUnsupported} {
 		if err := root.Set("dir", &e, aspect); !errors.Is(err, want) {
 			t.Errorf("setting %s says %v", aspect, err)

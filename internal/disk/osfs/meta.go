@@ -68,6 +68,9 @@ func (d *dir) setTime(name string, t varve.Time) error {
 	return retry0(func() error { return futimens(d.fd, times(t)) })
 }
 
+// coarsest is the unit of the file systems that keep times the worst: FAT.
+const coarsest = 2 * time.Second
+
 // checkTime looks whether a modification time that not every file system can hold was kept: one that is out of range or too fine is
 // changed without an error. Fine times are looked at until the directory has kept one to the nanosecond; then all are kept.
 func (d *dir) checkTime(fd int, path string, flags int, t varve.Time) error {
@@ -79,7 +82,11 @@ func (d *dir) checkTime(fd int, path string, flags int, t varve.Time) error {
 	if err := retry0(func() error { return unix.Statx(fd, path, flags, unix.STATX_MTIME, &st) }); err != nil {
 		return err
 	}
-	if timeOf(st.Mtime) != t {
+	switch kept := timeOf(st.Mtime); {
+	case kept == t:
+	case kept.Time().Sub(t.Time()).Abs() < coarsest:
+		return disk.ErrCoarse
+	default:
 		return unix.EOPNOTSUPP
 	}
 	if t.Nsec%100 != 0 { // some file systems count in units of 100 ns

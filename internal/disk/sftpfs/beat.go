@@ -98,9 +98,14 @@ func (l *lease) watch() error {
 	if !isLease(first.text) {
 		patience = emptyFor
 	}
-	for err == nil {
-		if d.opts.Now().Sub(begin) >= patience {
+	for told := false; err == nil; {
+		waited := d.opts.Now().Sub(begin)
+		if waited >= patience {
 			return l.moveAside(first)
+		}
+		if waited >= tellAfter && !told {
+			told = true
+			d.opts.Warn(fmt.Errorf("%s: its holder gives no sign of life; it is taken over after %v of that", l.path, patience))
 		}
 		select {
 		case <-d.opts.After(lookEvery):

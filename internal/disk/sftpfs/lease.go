@@ -39,6 +39,8 @@ const (
 	holdFor     = 40 * time.Second
 	// lookEvery is how often a watcher looks.
 	lookEvery = time.Second
+	// tellAfter is when a watcher tells what it waits for.
+	tellAfter = 10 * time.Second
 	// emptyFor is how long a watcher waits for a file that holds no lease: its maker may be about to write it.
 	emptyFor = 3 * beat
 	// leaseSize is the length of what the file holds, in bytes.

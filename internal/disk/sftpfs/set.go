@@ -137,7 +137,7 @@ func (d *Disk) setTime(at varve.Time, set func(sftp.Attrs) (sftp.Attrs, error)) 
 	}
 	d.facts.learn(&d.facts.times, err == nil)
 	if err == nil && at.Nsec != 0 {
-		err = disk.ErrUnsupported
+		err = disk.ErrCoarse
 	}
 	return err
 }

@@ -56,7 +56,7 @@ func TestTimesAreSetToTheSecondAndTheRestIsToldAsUnkept(t *testing.T) {
 		sec  int64
 	}{
 		{varve.Time{Sec: 1_000_000_000}, nil, 1_000_000_000},
-		{varve.Time{Sec: 1_000_000_001, Nsec: 999_999_999}, disk.ErrUnsupported, 1_000_000_001},
+		{varve.Time{Sec: 1_000_000_001, Nsec: 999_999_999}, disk.ErrCoarse, 1_000_000_001},
 		{varve.Time{Sec: -1}, disk.ErrUnsupported, 1_000_000_001},
 		{varve.Time{Sec: math.MaxUint32}, nil, math.MaxUint32},
 		{varve.Time{Sec: 1 << 32}, disk.ErrUnsupported, math.MaxUint32},
