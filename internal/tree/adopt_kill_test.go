@@ -163,7 +163,7 @@ func (o *ordeal) kill(t *testing.T, at int, effect faultfs.Effect, how string, e
 	end(b.disk)
 	o.check(b, list, save)
 	if t.Failed() {
-		t.Logf("killed at call %d, %+v, with effect %d, then %s; then a save: %v", at, inj.Ops()[at-1], effect, how, save)
+		t.Logf("killed at call %d, %+v, with effect %d, then %s; then a save: %v", at, struck(inj), effect, how, save)
 	}
 }
 
@@ -184,7 +184,7 @@ func TestWhateverFailsAnAdoptionLeavesEveryDirectoryWhereItWasOrMakesItASnapshot
 					o.check(b, list, at%3 == 0)
 					points++
 					if t.Failed() {
-						t.Logf("%s at call %d, %+v (the run said: %v)", kind.Name, at, inj.Ops()[at-1], err)
+						t.Logf("%s at call %d, %+v (the run said: %v)", kind.Name, at, struck(inj), err)
 					}
 				}
 			}

@@ -30,13 +30,13 @@ func (s *Store) completeAll(ctx context.Context) error {
 		return err
 	})
 	for _, name := range names {
-		err = errors.Join(err, ctx.Err(), s.completeUnheld(name))
+		err = errors.Join(err, ctx.Err(), s.completeUnheld(ctx, name))
 	}
 	return err
 }
 
 // completeUnheld completes the adoption in one partial, unless somebody else is at work on it.
-func (s *Store) completeUnheld(name string) error {
+func (s *Store) completeUnheld(ctx context.Context, name string) error {
 	p, err := s.reopenPartial(name)
 	if err != nil {
 		return gone(err)
@@ -45,7 +45,7 @@ func (s *Store) completeUnheld(name string) error {
 	if err = errors.Join(err, p.Close()); err != nil {
 		return gone(err) // nothing was moved into it yet, or it is a snapshot
 	}
-	lease, err := s.lock(snap.Series)
+	lease, err := s.lock(ctx, snap.Series)
 	if errors.Is(err, varve.ErrBusy) {
 		return nil
 	}

@@ -3,7 +3,6 @@ package tree
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 
 	"varve"
@@ -11,35 +10,6 @@ import (
 	"varve/internal/manifest"
 	"varve/internal/place"
 )
-
-// seriesLease is the right to write to one series; it ends with the process.
-type seriesLease struct{ io.Closer }
-
-// lost says whether somebody else may have taken over meanwhile, as happens on far disks.
-func (l *seriesLease) lost() error {
-	if watched, ok := l.Closer.(interface{ Err() error }); ok {
-		return watched.Err()
-	}
-	return nil
-}
-
-// lock takes the lease on a series. varve.ErrBusy where somebody holds it.
-func (s *Store) lock(series string) (*seriesLease, error) {
-	var lease io.Closer
-	err := s.within(locksDir, func(dir disk.FS) (err error) {
-		if lease, err = dir.Lock(seriesDir(series)); err != nil {
-			return err
-		}
-		return s.give(dir, seriesDir(series))
-	})
-	if err != nil {
-		if lease != nil {
-			err = errors.Join(err, lease.Close())
-		}
-		return nil, fmt.Errorf("series %s: %w", series, err)
-	}
-	return &seriesLease{lease}, nil
-}
 
 // commit makes the partial a snapshot: content and manifest durable first, then the manifest in its place, then the directory in
 // its. What comes after that is tidying up, and no failure of it takes the snapshot back.
@@ -218,12 +188,8 @@ func (s *Store) giveManifest(p *partial) error {
 	})
 }
 
-// confirm makes sure, on a far disk, that the manifest is still there: who took over the series meanwhile has removed it before he
-// touched the files.
+// confirm makes sure that the manifest is still there: who took over the series meanwhile has removed it before he touched the files.
 func (v *save) confirm() error {
-	if !v.store.opts.Far {
-		return nil
-	}
 	err := v.store.within(manifestsDir, func(dir disk.FS) error {
 		_, err := dir.Lookup(v.partial.id.String())
 		return err

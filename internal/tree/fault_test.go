@@ -58,8 +58,16 @@ func (st *story) fail(t *testing.T, kind faultfs.Kind, at int, crash bool) {
 	b.disk.Crash(nil)
 	b.sound()
 	if t.Failed() {
-		t.Logf("%s at call %d, %+v (the run said: %v), crash: %v", kind.Name, at, inj.Ops()[at-1], err, crash)
+		t.Logf("%s at call %d, %+v (the run said: %v), crash: %v", kind.Name, at, struck(inj), err, crash)
 	}
+}
+
+// struck returns the call that inj struck; none where the run made fewer calls than the one that was counted.
+func struck(inj *faultfs.Injector) (op faultfs.Op) {
+	if ops := inj.Ops(); inj.At <= len(ops) {
+		op = ops[inj.At-1]
+	}
+	return op
 }
 
 func TestWhateverFailsVerifyFindsItOrIsRightAndChangesNothing(t *testing.T) {

@@ -103,7 +103,7 @@ func (s *Store) repoint(ctx context.Context, snap *varve.Snapshot) (err error) {
 	if info, err := dir.Lookup(latestLink); err == nil && info.Target == name {
 		return nil
 	}
-	lease, err := s.lock(snap.Series)
+	lease, err := s.lock(ctx, snap.Series)
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func gone(err error) error {
 // forgetOf removes snapshots of one series.
 func (s *Store) forgetOf(ctx context.Context, snaps []varve.Snapshot) (err error) {
 	series := snaps[0].Series
-	lease, err := s.lock(series)
+	lease, err := s.lock(ctx, series)
 	if err != nil {
 		return err
 	}

@@ -21,13 +21,13 @@ func (v *save) newTally(all []varve.Snapshot) *compare.Tally {
 		}
 	}
 	if good == nil {
-		return compare.NewTally(0, nil)
+		return compare.NewTally(0, nil, nil)
 	}
 	i := slices.IndexFunc(v.bases, func(b *base) bool { return b.published && b.id == good.ID })
 	if i < 0 {
-		return compare.NewTally(good.Files, nil)
+		return compare.NewTally(good.Files, nil, nil)
 	}
-	return compare.NewTally(good.Files, v.bases[i].reader.Cursor().Next)
+	return compare.NewTally(good.Files, v.bases[i].reader.Cursor().Next, v.opts.Sources)
 }
 
 // judge lets the caller say what becomes of the snapshot, also of one that lacks what could not be read. What could not be read of the last good one is told.

@@ -305,7 +305,7 @@ func (st *story) kill(t *testing.T, at int, effect faultfs.Effect, how string, e
 	b.sound(st.listable(b)...)
 	st.next(b)
 	if t.Failed() {
-		t.Logf("killed at call %d, %+v, with effect %d, then %s", at, inj.Ops()[at-1], effect, how)
+		t.Logf("killed at call %d, %+v, with effect %d, then %s", at, struck(inj), effect, how)
 	}
 }
 

@@ -96,7 +96,7 @@ func (s *Store) newSave(ctx context.Context, opts varve.SaveOptions) (*save, err
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	lease, err := s.lock(opts.Series)
+	lease, err := s.lock(ctx, opts.Series)
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"time"
 
 	"varve"
 	"varve/internal/disk"
@@ -60,6 +61,10 @@ type Options struct {
 	Random io.Reader
 	// DayNames names the directories of snapshots by the day, as Hactar does, with a suffix from the second of a day on.
 	DayNames bool
+	// Warn, where set, is told what is waited for. It must not block.
+	Warn func(error)
+	// After tells how time passes while somebody else's sign of life is waited for; nil stands for time.After.
+	After func(time.Duration) <-chan time.Time
 }
 
 // What suits disks that answer at once, and those where every call takes long.
@@ -121,6 +126,12 @@ func (s *Store) Close() error { return errors.Join(s.control.Close(), s.root.Clo
 func (s *Store) Root() (varve.Stamp, error) {
 	info, err := s.root.Lookup(".")
 	return info.Stamp, err
+}
+
+func (s *Store) warn(err error) {
+	if s.opts.Warn != nil {
+		s.opts.Warn(err)
+	}
 }
 
 // within opens a directory of the control directory, calls f and closes it.
