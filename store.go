@@ -145,6 +145,10 @@ type Difference struct {
 	Files, Before int64
 	// Lost counts what was in the last good one and is not in this one, Changed the files whose content is another.
 	Lost, Changed int64
+	// Worst is the source, of several, that lost the largest share of its files: WorstLost of WorstBefore. Ten or fewer count only where
+	// none is left. Empty where no source lost as much, and where it is not known which files the last good snapshot had.
+	Worst                  string
+	WorstBefore, WorstLost int64
 }
 
 // Begin returns the record of the snapshot to be made, with an ID and a number in its series, as far as it is known before anything

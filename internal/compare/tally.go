@@ -10,8 +10,8 @@ import (
 	"varve"
 )
 
-// Tally counts how a new snapshot differs from an earlier one, while the new one is made. It holds 8 bytes for each object that was lost
-// and each that is new, and is for one goroutine at a time.
+// Tally counts how a new snapshot differs from an earlier one, as a whole and source by source, while the new one is made. It holds 8
+// bytes for each object that was lost and each that is new, and is for one goroutine at a time.
 //
 // Directories do not count. What has one path in both is changed where its kind, its content, or the target or device that it stands for
 // is another. What was lost from one path and came to a path that is new, with the same kind, digest, size, target and device, was moved,
@@ -23,14 +23,17 @@ type Tally struct {
 	fault error        // why the earlier one cannot be read any further
 	diff  varve.Difference
 	seed  maphash.Seed
-	lost  []uint64
+	parts []Part
+	lost  [][]uint64 // in each of them
 	come  []uint64
 }
 
 // NewTally returns a Tally against the snapshot whose record counts so many files. next yields its entries in listing order, each valid
-// until the next call, and io.EOF at the end. It is nil where there is no earlier snapshot, or only its record.
-func NewTally(files int64, next func() (*varve.Entry, error)) *Tally {
-	t := &Tally{files: files, next: next, seed: maphash.MakeSeed()}
+// until the next call, and io.EOF at the end. It is nil where there is no earlier snapshot, or only its record. sources are the absolute
+// paths of what the new one is of.
+func NewTally(files int64, next func() (*varve.Entry, error), sources []string) *Tally {
+	t := &Tally{files: files, next: next, seed: maphash.MakeSeed(), parts: Parts(sources)}
+	t.lost = make([][]uint64, len(t.parts))
 	if next == nil {
 		t.fault = errNotCompared
 	}
@@ -44,6 +47,7 @@ var errNotCompared = errors.New("not compared")
 func (t *Tally) Add(e *varve.Entry) {
 	if e.Kind != varve.Dir {
 		t.diff.Files++
+		t.parts[In(t.parts, e.Path)].Files++
 	}
 	for t.peek() {
 		switch c := varve.ComparePaths(t.at.Path, e.Path); {
@@ -74,6 +78,7 @@ func (t *Tally) take() *varve.Entry {
 	t.at = nil
 	if o.Kind != varve.Dir {
 		t.diff.Before++
+		t.parts[In(t.parts, o.Path)].Before++
 	}
 	return o
 }
@@ -93,7 +98,8 @@ func (t *Tally) pair(o, e *varve.Entry) {
 // leave enters what was there and is no longer.
 func (t *Tally) leave(o *varve.Entry) {
 	if o.Kind != varve.Dir {
-		t.lost = append(t.lost, t.sum(o))
+		i := In(t.parts, o.Path)
+		t.lost[i] = append(t.lost[i], t.sum(o))
 	}
 }
 
@@ -122,8 +128,15 @@ func (t *Tally) Difference() (varve.Difference, error) {
 		t.leave(t.take())
 	}
 	d := t.diff
-	d.Lost = int64(len(t.lost)) - shared(t.lost, t.come)
+	slices.Sort(t.come)
+	for i := range t.parts {
+		p := &t.parts[i]
+		slices.Sort(t.lost[i])
+		p.Lost, t.come = without(t.lost[i], t.come)
+		d.Lost += p.Lost
+	}
 	if t.fault == io.EOF {
+		Worst(t.parts, &d)
 		return d, nil
 	}
 	d.Before = max(d.Before, t.files)
@@ -134,22 +147,20 @@ func (t *Tally) Difference() (varve.Difference, error) {
 	return d, t.fault
 }
 
-// shared returns how many elements two lists have in common, each for one. It sorts them.
-func shared(a, b []uint64) (n int64) {
-	slices.Sort(a)
-	slices.Sort(b)
+// without returns how many elements of a are not in b, each for one, and the elements of b that are not in a. Both are sorted.
+func without(a, b []uint64) (n int64, rest []uint64) {
+	rest = b[:0]
 	for len(a) > 0 && len(b) > 0 {
 		switch {
 		case a[0] < b[0]:
-			a = a[1:]
+			n, a = n+1, a[1:]
 		case a[0] > b[0]:
-			b = b[1:]
+			rest, b = append(rest, b[0]), b[1:]
 		default:
-			n++
 			a, b = a[1:], b[1:]
 		}
 	}
-	return n
+	return n + int64(len(a)), append(rest, b...)
 }
 
 // Judge returns what judge makes of a snapshot that differs so from the last good one, and is in the state found so far: nobody makes one

@@ -97,7 +97,7 @@ func puller(list []varve.Entry, err error) func() (*varve.Entry, error) {
 
 // tally counts the difference as a Tally does, against as many entries as were read before err.
 func tally(files int64, before []varve.Entry, err error, after objects) (varve.Difference, error) {
-	t := NewTally(files, puller(before, err))
+	t := NewTally(files, puller(before, err), nil)
 	for _, e := range after.listing() {
 		t.Add(&e)
 	}
@@ -150,7 +150,7 @@ func TestATallyAgainstWhatCannotBeReadSaysNoMoreThanIsKnown(t *testing.T) {
 
 func TestATallyAgainstARecordAloneKnowsHowManyAreMissing(t *testing.T) {
 	for _, c := range []struct{ files, lost int64 }{{0, 0}, {1, 0}, {2, 0}, {5, 3}} {
-		tally := NewTally(c.files, nil)
+		tally := NewTally(c.files, nil, nil)
 		for _, path := range []string{"a", "b"} {
 			tally.Add(&varve.Entry{Path: path, Kind: varve.Regular})
 		}
@@ -187,5 +187,65 @@ func TestAVerdictIsAState(t *testing.T) {
 	}
 	if got, err := Judge(func(varve.Difference) varve.State { return "" }, varve.Complete, varve.Difference{}); err == nil {
 		t.Errorf("no state at all: got %q", got)
+	}
+}
+
+func TestTheSourceThatLostTheLargestShareIsTold(t *testing.T) {
+	put := func(tree objects, dir string, n int) {
+		for i := range n {
+			path := fmt.Sprintf("%s/%03d", dir, i)
+			tree[path] = varve.Entry{Path: path, Kind: varve.Regular, Size: 1, Digest: varve.Digest{byte(i), byte(len(dir)), dir[0], dir[len(dir)-1]}}
+		}
+	}
+	full := map[string]int{"home": 200, "home/me": 40, "etc": 30, "srv": 5}
+	sources := []string{"/home", "/etc", "/srv", "/home/me"}
+	for name, c := range map[string]struct {
+		after   map[string]int
+		sources []string
+		want    varve.Difference
+	}{
+		"all is there":                     {full, sources, varve.Difference{}},
+		"one is empty":                     {map[string]int{"home": 200, "home/me": 40, "srv": 5}, sources, varve.Difference{Worst: "/etc", WorstBefore: 30, WorstLost: 30}},
+		"a small one is empty":             {map[string]int{"home": 150, "home/me": 40, "etc": 30}, sources, varve.Difference{Worst: "/srv", WorstBefore: 5, WorstLost: 5}},
+		"a small one has few left":         {map[string]int{"home": 150, "home/me": 40, "etc": 30, "srv": 1}, sources, varve.Difference{Worst: "/home", WorstBefore: 200, WorstLost: 50}},
+		"one within another":               {map[string]int{"home": 200, "home/me": 1, "etc": 16, "srv": 5}, sources, varve.Difference{Worst: "/home/me", WorstBefore: 40, WorstLost: 39}},
+		"one within the root":              {map[string]int{"home": 200, "home/me": 40, "srv": 5}, []string{"/", "/etc"}, varve.Difference{Worst: "/etc", WorstBefore: 30, WorstLost: 30}},
+		"one that is a source no longer":   {map[string]int{"home": 200, "home/me": 40, "srv": 5}, []string{"/home", "/srv"}, varve.Difference{}},
+		"there is one source, and no more": {map[string]int{"home": 1}, []string{"/home"}, varve.Difference{}},
+	} {
+		before, after := objects{}, objects{}
+		for dir, n := range full {
+			put(before, dir, n)
+		}
+		for dir, n := range c.after {
+			put(after, dir, n)
+		}
+		tally := NewTally(0, puller(before.listing(), io.EOF), c.sources)
+		for _, e := range after.listing() {
+			tally.Add(&e)
+		}
+		got, err := tally.Difference()
+		want := naive(before, after)
+		want.Worst, want.WorstBefore, want.WorstLost = c.want.Worst, c.want.WorstBefore, c.want.WorstLost
+		if err != nil || got != want {
+			t.Errorf("%s: got %+v, %v, want %+v", name, got, err, want)
+		}
+	}
+}
+
+func TestWhatMovedToAnotherSourceIsNotLost(t *testing.T) {
+	before, after := objects{}, objects{}
+	for i := range 20 {
+		e := varve.Entry{Path: fmt.Sprintf("a/%02d", i), Kind: varve.Regular, Digest: varve.Digest{byte(i)}}
+		before[e.Path] = e
+		e.Path = fmt.Sprintf("b/%02d", i)
+		after[e.Path] = e
+	}
+	tally := NewTally(0, puller(before.listing(), io.EOF), []string{"/a", "/b"})
+	for _, e := range after.listing() {
+		tally.Add(&e)
+	}
+	if got, err := tally.Difference(); err != nil || got != (varve.Difference{Files: 20, Before: 20}) {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }

@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"varve"
@@ -18,17 +19,40 @@ type difference struct {
 	Before  int64 `json:"before"`
 	Lost    int64 `json:"lost"`
 	Changed int64 `json:"changed"`
+
+	Worst       raw   `json:"worst,omitempty"`
+	WorstBefore int64 `json:"worst_before,omitempty"`
+	WorstLost   int64 `json:"worst_lost,omitempty"`
+}
+
+func wireDifference(d varve.Difference) *difference {
+	return &difference{d.Files, d.Before, d.Lost, d.Changed, raw(d.Worst), d.WorstBefore, d.WorstLost}
+}
+
+// plain returns what the other side says of a push of these sources.
+func (w *difference) plain(sources []string) (d varve.Difference, err error) {
+	if w == nil || min(w.Files, w.Before, w.Lost, w.Changed, w.WorstBefore, w.WorstLost) < 0 {
+		return d, protocolError("a difference that says nothing")
+	}
+	if w.Worst != "" && !slices.Contains(sources, string(w.Worst)) {
+		return d, protocolError("a difference of what is no source")
+	}
+	return varve.Difference{Files: w.Files, Before: w.Before, Lost: w.Lost, Changed: w.Changed,
+		Worst: string(w.Worst), WorstBefore: w.WorstBefore, WorstLost: w.WorstLost}, nil
 }
 
 // voice lets the far store's questions and reports reach the caller of a push one at a time, and none of them after the push.
 type voice struct {
-	mu    sync.Mutex
-	over  bool
-	state func(varve.Difference) varve.State
-	tell  func(varve.Event)
+	mu      sync.Mutex
+	over    bool
+	sources []string
+	state   func(varve.Difference) varve.State
+	tell    func(varve.Event)
 }
 
-func newVoice(o *varve.SaveOptions) *voice { return &voice{state: o.Judge, tell: o.Progress} }
+func newVoice(o *varve.SaveOptions) *voice {
+	return &voice{sources: o.Sources, state: o.Judge, tell: o.Progress}
+}
 
 // judge asks the caller what becomes of the snapshot.
 func (v *voice) judge(d varve.Difference) (varve.State, error) {
@@ -71,11 +95,14 @@ func (p *peer) judge(_ context.Context, c *call, r *request) error {
 	if err != nil {
 		return err
 	}
-	d := r.Difference
-	if o.voice == nil || d == nil || min(d.Files, d.Before, d.Lost, d.Changed) < 0 {
-		return protocolError("a difference that says nothing")
+	if o.voice == nil {
+		return protocolError("nobody judges")
 	}
-	state, err := o.voice.judge(varve.Difference(*d))
+	d, err := r.Difference.plain(o.voice.sources)
+	if err != nil {
+		return err
+	}
+	state, err := o.voice.judge(d)
 	if err != nil {
 		o.broke(err)
 		return err
@@ -87,8 +114,7 @@ func (p *peer) judge(_ context.Context, c *call, r *request) error {
 // function returns then is no state, so that no snapshot comes about.
 func (s *pull) judge(ctx context.Context) func(varve.Difference) varve.State {
 	return func(d varve.Difference) varve.State {
-		w := difference(d)
-		r, err := s.p.do(ctx, &request{Op: opJudge, ID: s.id, Difference: &w})
+		r, err := s.p.do(ctx, &request{Op: opJudge, ID: s.id, Difference: wireDifference(d)})
 		if err == nil && !s.verdict(r.State) {
 			err = protocolError("a verdict that is %.40q", string(r.State))
 		}

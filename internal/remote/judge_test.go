@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"strings"
 	"sync/atomic"
@@ -38,6 +39,30 @@ func TestAnAppendOnlyClientMayCallItsSnapshotSuspect(t *testing.T) {
 	}
 	if list, err := far.Snapshots(t.Context()); err != nil || len(list) != 2 || list[1].State != varve.Suspect {
 		t.Errorf("%+v, error %v", list, err)
+	}
+}
+
+func TestTheSourceThatLostMostIsToldAcrossTheWire(t *testing.T) {
+	tree := storetest.NewTree()
+	for _, dir := range []string{"etc", "home"} {
+		tree.Dir(dir)
+		for i := range 20 {
+			tree.File(fmt.Sprintf("%s/%d", dir, i), fmt.Sprint(dir, i))
+		}
+	}
+	s := connect(t, Service{Role: Append, Store: newGround(t).store(t), Series: "s"}).Store()
+	var told varve.Difference
+	opts := varve.SaveOptions{Series: "s", Host: "host", Sources: []string{"/etc", "/home"}, Program: "test", Judge: func(d varve.Difference) varve.State {
+		told = d
+		return varve.Complete
+	}}
+	_, err := s.Save(t.Context(), tree, opts)
+	must(t, err)
+	tree.Remove("etc")
+	_, err = s.Save(t.Context(), tree, opts)
+	want := varve.Difference{Files: 20, Before: 40, Lost: 20, Worst: "/etc", WorstBefore: 20, WorstLost: 20}
+	if err != nil || told != want {
+		t.Errorf("told %+v, %v, want %+v", told, err, want)
 	}
 }
 
@@ -120,7 +145,7 @@ func TestNobodyIsAskedAfterThePush(t *testing.T) {
 		if !r.Save.Judge {
 			t.Error("the far side is not told that the push is judged")
 		}
-		for _, d := range []*difference{nil, {Lost: -1}} {
+		for _, d := range []*difference{nil, {Lost: -1}, {Worst: "/", WorstLost: -1}, {Worst: "/elsewhere"}} {
 			if err := asking(c.ID(), d); err == nil {
 				t.Errorf("%+v is judged", d)
 			}

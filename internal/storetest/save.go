@@ -54,7 +54,8 @@ func belowAgrees(r *rig) {
 		r.Error("entries are not in listing order")
 	}
 	for _, path := range tree.Paths() {
-		if tree.At(path).Kind != varve.Dir {
+		depth := strings.Count(path, "/")
+		if tree.At(path).Kind != varve.Dir || depth > 10 && depth%10 != 0 { // so deep there is a chain of directories that are all alike
 			continue
 		}
 		want := slices.DeleteFunc(slices.Clone(all), func(e varve.Entry) bool { return e.Path == path || !varve.Within(e.Path, path) })

@@ -13,9 +13,9 @@ func (v *save) newTally(rec *record, b *earlier) *compare.Tally {
 	case v.opts.Judge == nil || v.opts.Origin != nil:
 		return nil
 	case rec == nil || !rec.snap.State.Good():
-		return compare.NewTally(0, nil)
+		return compare.NewTally(0, nil, nil)
 	}
-	return compare.NewTally(rec.snap.Files, b.reader.Cursor().Next)
+	return compare.NewTally(rec.snap.Files, b.reader.Cursor().Next, v.opts.Sources)
 }
 
 // judge lets the caller say what becomes of the snapshot, also of one that lacks what could not be read. Where the save begins again he is

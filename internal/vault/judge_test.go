@@ -81,6 +81,42 @@ func TestAPutOnlyClientKnowsRoughlyWhatWasLostAndChanged(t *testing.T) {
 	e.sound()
 }
 
+func TestAPutOnlyClientKnowsWhichSourceLostMost(t *testing.T) {
+	e := newEstate(t)
+	m := e.machine(e.addClient("box"))
+	src := storetest.NewTree()
+	for _, dir := range []string{"etc", "home"} {
+		src.Dir(dir)
+		for i := range 12 {
+			src.File(fmt.Sprintf("%s/%d", dir, i), noise(uint64(len(dir)*100+i), 100))
+		}
+	}
+	saved := func(state varve.State, sources ...string) (asked varve.Difference) {
+		e.with(m, func(s *Store) {
+			opts := e.saving("box")
+			opts.Sources, opts.Judge = sources, func(d varve.Difference) varve.State { asked = d; return state }
+			_, err := s.Save(context.Background(), src, opts)
+			e.need(err)
+		})
+		return asked
+	}
+	check := func(got, want varve.Difference) {
+		t.Helper()
+		if got != want {
+			t.Errorf("the judge was asked %+v, want %+v", got, want)
+		}
+	}
+	check(saved(varve.Complete, "/etc", "/home"), varve.Difference{Files: 24})
+	check(saved(varve.Complete, "/etc", "/home"), varve.Difference{Files: 24, Before: 24})
+	src.Remove("etc")
+	src.Dir("etc")
+	gone := varve.Difference{Files: 12, Before: 24, Lost: 12, Worst: "/etc", WorstBefore: 12, WorstLost: 12}
+	check(saved(varve.Suspect, "/etc", "/home"), gone)
+	check(saved(varve.Suspect, "/home", "/etc"), gone)
+	check(saved(varve.Complete, "/home", "/other"), varve.Difference{Files: 12, Before: 24, Lost: 12})
+	check(saved(varve.Complete, "/etc", "/home"), varve.Difference{Files: 12, Before: 12})
+}
+
 func TestAPutOnlyClientMeasuresByTheLastGoodSnapshotThroughSuspectAndIncompleteOnes(t *testing.T) {
 	e := newEstate(t)
 	m := e.machine(e.addClient("box"))
@@ -129,7 +165,7 @@ func TestALedgerWithADamagedTailIsNoMeasure(t *testing.T) {
 	}
 	data, err := os.ReadFile(paths[0])
 	fatal(t, err)
-	data[len(data)-ledgerTail+23] = 0xff // the number of files
+	data[len(data)-ledgerTail+31] = 0xff // the number of files
 	fatal(t, os.WriteFile(paths[0], data, 0o600))
 	e.asks(m, src, varve.Complete, varve.Difference{Files: 5})
 	if len(m.warns) != 1 {

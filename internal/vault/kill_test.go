@@ -245,7 +245,7 @@ func (r *ready) kill(t *testing.T, at int, effect faulty.Effect) {
 	}
 	r.next(e, m)
 	if t.Failed() {
-		t.Logf("killed at operation %d, %+v, with effect %d: %v", at, inj.Ops()[at-1], effect, err)
+		t.Logf("killed at operation %d, %+v, with effect %d: %v", at, inj.Ops()[min(at, inj.Count())-1], effect, err)
 	}
 }
 

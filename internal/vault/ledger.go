@@ -19,6 +19,7 @@ import (
 	"sort"
 
 	"varve"
+	"varve/internal/compare"
 	"varve/internal/seal"
 )
 
@@ -26,12 +27,12 @@ import (
 // inode, size and times, what its content is, sealed with a key that takes the same to derive. Who takes the machine over learns what
 // he could have looked up on its disk, and nothing of files that are there no longer.
 //
-//	magic, salt | value, value, … | key and offset of each value, ordered by key | tail
+//	magic, salt | value, value, … | key and offset of each value, ordered by key | key and files of each source | tail
 //
-// The tail is the offset of the first key, the number of keys, the number of files in the last good snapshot, and 1 where a suspect one was
-// made since, else 0. The highest bit of an offset is set where the last good snapshot had the content, as far as that is known; where it
+// The tail is the offset of the first key, the number of keys, the number of sources, the number of files in the last good snapshot, and 1
+// where a suspect one was made since, else 0. The files of sources, where there are several, are those of the last good snapshot, too. The highest bit of an offset is set where the last good snapshot had the content, as far as that is known; where it
 // is missing, a suspect or incomplete one brought it.
-const ledgerMagic = "varve ledger 2\n\x00"
+const ledgerMagic = "varve ledger 3\n\x00"
 
 // ledgerGood is the highest bit of an offset.
 const ledgerGood = 1 << 63
@@ -41,7 +42,7 @@ const (
 	ledgerSalt  = 32
 	ledgerKey   = 16
 	ledgerRow   = ledgerKey + 8
-	ledgerTail  = 32
+	ledgerTail  = 40
 	ledgerSum   = 16       // of a value
 	maxLedgerOf = 64 << 20 // one value
 )
@@ -57,6 +58,7 @@ type ledger struct {
 	values  int64  // where the values of old end
 	files   int64  // how many the last good snapshot had
 	suspect bool   // a suspect one was made since
+	had     []byte // rows of the sources: their keys, and how many files of each the last good snapshot had
 
 	file *os.File
 	out  *bufio.Writer
@@ -64,6 +66,8 @@ type ledger struct {
 	off  int64
 	keys []ledgerMention
 	odd  int64 // how many of them have content that is new since the last good snapshot
+
+	parts []compare.Part
 }
 
 type ledgerMention struct {
@@ -71,9 +75,10 @@ type ledgerMention struct {
 	off uint64 // with ledgerGood
 }
 
-// openLedger opens the ledger of a series and begins the next one. A damaged one is like none.
-func (s *Store) openLedger(series string) (*ledger, error) {
-	l := &ledger{secret: s.keys.own.LocalKey(), path: filepath.Join(s.local.memory(s.keys), "ledger-"+nameOf(series)), salt: make([]byte, ledgerSalt)}
+// openLedger opens the ledger of a series and begins the next one, of a snapshot of these sources. A damaged one is like none.
+func (s *Store) openLedger(series string, sources []string) (*ledger, error) {
+	l := &ledger{secret: s.keys.own.LocalKey(), path: filepath.Join(s.local.memory(s.keys), "ledger-"+nameOf(series)), salt: make([]byte, ledgerSalt),
+		parts: compare.Parts(sources)}
 	rand.Read(l.salt)
 	if err := l.openOld(); err != nil {
 		s.opts.Warn(fmt.Errorf("%s: what was known of the last run is of no use, everything is read again: %w", l.path, err))
@@ -129,20 +134,22 @@ func (l *ledger) readOld(f *os.File) error {
 		return err
 	}
 	l.values = int64(binary.LittleEndian.Uint64(tail))
-	n := binary.LittleEndian.Uint64(tail[8:])
+	n, sources := binary.LittleEndian.Uint64(tail[8:]), binary.LittleEndian.Uint64(tail[16:])
 	room := info.Size() - ledgerTail - l.values
-	if string(head[:len(ledgerMagic)]) != ledgerMagic || l.values < int64(len(head)) || room < 0 || n > uint64(room) || int64(n)*ledgerRow != room {
+	if string(head[:len(ledgerMagic)]) != ledgerMagic || l.values < int64(len(head)) || room < 0 || n > uint64(room) || sources > uint64(room) ||
+		int64(n+sources)*ledgerRow != room {
 		return varve.ErrDamaged
 	}
-	files := binary.LittleEndian.Uint64(tail[16:])
+	files := binary.LittleEndian.Uint64(tail[24:])
 	if files > math.MaxInt64 {
 		return varve.ErrDamaged
 	}
-	l.oldSalt, l.rows = head[len(ledgerMagic):], make([]byte, room)
-	if _, err = f.ReadAt(l.rows, l.values); err != nil {
+	rows := make([]byte, room)
+	if _, err = f.ReadAt(rows, l.values); err != nil {
 		return err
 	}
-	l.files, l.suspect = int64(files), binary.LittleEndian.Uint64(tail[24:]) != 0
+	l.oldSalt, l.rows, l.had = head[len(ledgerMagic):], rows[:n*ledgerRow], rows[n*ledgerRow:]
+	l.files, l.suspect = int64(files), binary.LittleEndian.Uint64(tail[32:]) != 0
 	return nil
 }
 
@@ -226,6 +233,7 @@ func (l *ledger) Learn(e *varve.Entry, fresh bool) error {
 	if e.Kind != varve.Regular || e.SameAs != "" {
 		return nil
 	}
+	l.parts[compare.In(l.parts, e.Path)].Files++
 	good := l.hadContent(e, fresh)
 	if !good {
 		l.odd++
@@ -261,7 +269,7 @@ func (l *ledger) tail() []byte {
 		doubt = 1
 	}
 	tail := make([]byte, 0, ledgerTail)
-	for _, n := range [...]uint64{uint64(l.off), uint64(len(l.keys)), uint64(l.files), doubt} {
+	for _, n := range [...]uint64{uint64(l.off), uint64(len(l.keys)), uint64(len(l.had) / ledgerRow), uint64(l.files), doubt} {
 		tail = binary.LittleEndian.AppendUint64(tail, n)
 	}
 	return tail
@@ -281,7 +289,7 @@ func (l *ledger) Keep(snap *varve.Snapshot) error {
 			return err
 		}
 	}
-	_, err := l.out.Write(l.tail())
+	_, err := l.out.Write(append(l.had[:len(l.had):len(l.had)], l.tail()...))
 	err = errors.Join(err, l.out.Flush())
 	if err == nil {
 		err = os.Rename(l.file.Name(), l.path)

@@ -322,7 +322,7 @@ func (v *save) miss(e *varve.Entry) {
 func (v *save) openBase(r *records) (base, error) {
 	s := v.store
 	if s.keys.admin == nil {
-		return s.openLedger(v.opts.Series)
+		return s.openLedger(v.opts.Series, v.opts.Sources)
 	}
 	rec := r.base(v.opts.Series, s.keys.own.Domain())
 	if rec == nil {

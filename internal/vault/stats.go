@@ -263,18 +263,22 @@ func (c *census) attribute(domain table.Domain, id varve.ChunkID, takes int64) e
 }
 
 // objects adds up what the storage lists.
-func (c *census) objects() error {
-	packs, err := backend.Objects(c.ctx, c.store.backend, backend.Data)
-	if err != nil {
+func (c *census) objects() (err error) {
+	if c.stats.Packs, c.stats.StoredBytes, err = c.store.Packs(c.ctx); err != nil {
 		return err
-	}
-	c.stats.Packs = int64(len(packs))
-	for _, o := range packs {
-		c.stats.StoredBytes += o.Size
 	}
 	indexes, err := backend.Objects(c.ctx, c.store.backend, backend.Index)
 	for _, o := range indexes {
 		c.stats.IndexBytes += o.Size
 	}
 	return err
+}
+
+// Packs returns how many packs there are, and how many bytes they take, by one listing. It needs no key.
+func (s *Store) Packs(ctx context.Context) (n, bytes int64, err error) {
+	packs, err := backend.Objects(ctx, s.backend, backend.Data)
+	for _, o := range packs {
+		bytes += o.Size
+	}
+	return int64(len(packs)), bytes, err
 }
