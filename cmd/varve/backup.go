@@ -103,6 +103,9 @@ func (b *backup) from(ctx context.Context, spec string, args []string) error {
 	if place == nil {
 		return b.still(ctx, job, func() error { return b.compare(ctx, nil, job) })
 	}
+	if b.job.series == "" && place.Series != "" { // the key's forced command has decided
+		job.series = place.Series
+	}
 	b.wanted.Skip, b.wanted.Stores = place.Skip, []string{place.Path}
 	err = b.still(ctx, job, func() error {
 		if b.dryRun {

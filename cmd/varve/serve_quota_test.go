@@ -17,7 +17,7 @@ func TestAPushOverTheQuotaOfItsKeyIsRefusedAndLeavesNothing(t *testing.T) {
 	p.holds("m")
 	p.write(big, strings.Repeat("abcdefghij", 160<<10))
 	p.must(os.Chtimes(big, time.Unix(1, 0), time.Unix(1, 0)))
-	client.fails(exitFailed, []string{"the quota of 3145728 bytes"}, "backup", "-s", p.far, "--series", "m", p.src)
+	client.fails(exitFailed, []string{"it would exceed the quota of 3.0 MiB: 1.", "\nhint: who looks after that store"}, "backup", "-s", p.far, "--series", "m", p.src)
 	if list := p.settled("m"); len(list) != 1 {
 		t.Errorf("the server has %+v", list)
 	}

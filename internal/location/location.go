@@ -47,6 +47,8 @@ type Place struct {
 	Tree  *tree.Store
 	// Spec is where the store is.
 	Spec Spec
+	// Series is the only one that the machine of the store lets this client write to; empty where it may choose.
+	Series string
 	// Path names the store: its absolute path on this machine, or Spec as text.
 	Path string
 	// Skip are the directories of this machine that no snapshot may hold: the store's own.
@@ -164,7 +166,7 @@ func (p *Place) openTree(dir disk.FS, opts Options) error {
 
 func (o Options) tree(far bool) tree.Options {
 	uid := os.Geteuid()
-	return tree.Options{UID: uint32(uid), GID: uint32(os.Getegid()), Privileged: uid == 0 && !far, Far: far, DayNames: o.DayNames}
+	return tree.Options{UID: uint32(uid), GID: uint32(os.Getegid()), Privileged: uid == 0 && !far, Far: far, DayNames: o.DayNames, Warn: o.Reach.Warn}
 }
 
 // cause returns err without the operation and the path, where those are known from what is said around it.

@@ -89,7 +89,7 @@ func (p *Place) call(ctx context.Context, opts Options) error {
 	}
 	switch info := client.Info(); {
 	case info.Store:
-		p.Store = client.Store()
+		p.Store, p.Series = client.Store(), info.Series
 	case info.Backend:
 		again := func(ctx context.Context) (*remote.Client, error) { return opts.Reach.client(ctx, p.Spec, args...) }
 		err = p.unlock(ctx, client.LastingBackend(remote.Redial{Dial: again, Warn: opts.Reach.Warn}), opts)

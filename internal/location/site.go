@@ -26,6 +26,8 @@ type Reach struct {
 	Version string
 	// Warn, where set, is told what went wrong and was got over, by several goroutines.
 	Warn func(error)
+	// Stopped, where set, is closed when the program is to end: then nobody waits for a machine that says nothing any more.
+	Stopped <-chan struct{}
 	// Dialled, where set, is called for each connection that is about to be made, by several goroutines.
 	Dialled func()
 }
@@ -93,7 +95,7 @@ func (r Reach) dial(ctx context.Context, s Spec, service ssh.Service) (*ssh.Conn
 	if r.Dialled != nil {
 		r.Dialled()
 	}
-	return ssh.Dial(ctx, s.Target, service, ssh.Options{Command: r.SSH, Interactive: r.Interactive})
+	return ssh.Dial(ctx, s.Target, service, ssh.Options{Command: r.SSH, Interactive: r.Interactive, Stopped: r.Stopped})
 }
 
 // Close ends the connection.

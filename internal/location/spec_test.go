@@ -91,4 +91,3 @@ func TestAPasswordInAPlaceIsRefusedAndNotRepeated(t *testing.T) {
 		}
 	}
 }
-

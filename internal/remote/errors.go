@@ -22,7 +22,7 @@ func sentinels() []error {
 		fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, fs.ErrInvalid,
 		varve.ErrUnreadable, varve.ErrDamaged, varve.ErrBusy, varve.ErrNoSnapshot, varve.ErrNoStore,
 		disk.ErrName, disk.ErrKind, disk.ErrUnsupported, disk.ErrNoSpace,
-		backend.ErrName, manifest.ErrVersion,
+		backend.ErrName, manifest.ErrVersion, ErrQuota,
 	}
 }
 

@@ -25,6 +25,19 @@ type quota struct {
 	held    int64 // what has come and may be stored, though nobody has said so yet
 }
 
+// ErrQuota says that what was sent would exceed the quota of the key. It matches disk.ErrNoSpace.
+var ErrQuota error = overQuota{}
+
+type overQuota struct{}
+
+func (overQuota) Error() string { return "it would exceed the quota" }
+
+// Unwrap returns what else the error is.
+func (overQuota) Unwrap() error { return disk.ErrNoSpace }
+
+// mebi returns a number of bytes for people.
+func mebi(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+
 const (
 	// leeway is the part of a quota that what is held may exceed it by: most of that may turn out to be there already.
 	leeway = 8
@@ -53,7 +66,7 @@ func (q *quota) add(ctx context.Context, stored, held int64) error {
 	}
 	doubtful := max(q.held+held-q.limit/leeway, 0)
 	if (stored > 0 || held > 0) && stored > q.limit-q.used-doubtful {
-		return fmt.Errorf("it would exceed the quota of %d bytes: %w", q.limit, disk.ErrNoSpace)
+		return fmt.Errorf("%w of %s: %s of it were in use before, and this needs more than the rest", ErrQuota, mebi(q.limit), mebi(q.used-q.since))
 	}
 	q.used += stored
 	q.since += stored

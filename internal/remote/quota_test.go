@@ -28,7 +28,7 @@ func TestAPushOverTheQuotaIsRefusedAndTheNextSmallOneIsNot(t *testing.T) {
 		l := connect(t, Service{Role: Append, Store: far, Series: "s", Quota: 200_000})
 		s := l.Client.Store()
 		for _, tree := range []*storetest.Tree{big, endless} {
-			if _, err := push(s, tree, "s"); !errors.Is(err, disk.ErrNoSpace) || !strings.Contains(err.Error(), "quota of 200000 bytes") {
+			if _, err := push(s, tree, "s"); !errors.Is(err, disk.ErrNoSpace) || !errors.Is(err, ErrQuota) || !strings.Contains(err.Error(), "quota of 0.2 MiB: 0.0 MiB of it were in use") {
 				t.Errorf("over the quota: %v", err)
 			}
 		}

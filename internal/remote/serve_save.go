@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 
 	"varve"
 	"varve/internal/manifest"
@@ -46,7 +47,7 @@ func (s *server) save(ctx context.Context, c *call, r *request) error {
 // admit checks and corrects what a client asks for.
 func (s *server) admit(o *varve.SaveOptions) error {
 	if s.Series != "" && o.Series != s.Series {
-		return s.refuse(opSave, fmt.Sprintf("into series %.100q", o.Series), fmt.Sprintf("the client is bound to series %q", s.Series))
+		return s.refuse(opSave, fmt.Sprintf("into series %.100q", o.Series), fmt.Sprintf("the client is bound to series %q: name that one, or none", s.Series))
 	}
 	if s.Role != Full {
 		switch {
@@ -113,6 +114,9 @@ func explained(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
 	if err == nil || cause == nil || cause == ctx.Err() {
 		return err
+	}
+	if text := err.Error(); strings.HasSuffix(text, ": "+ctx.Err().Error()) && !strings.Contains(text, "\n") {
+		return cause // err says no more than that
 	}
 	return fmt.Errorf("%w (%w)", cause, err)
 }
