@@ -55,17 +55,22 @@ func (a *app) daemon(c *cobra.Command) (err error) {
 	}
 	defer func() { err = errors.Join(err, lease.Close()) }()
 	a.tty = nil
-	unsaved := unsavedRuns{}
+	unsaved, runs := unsavedRuns{}, false
 	return daemon.Run(c.Context(), daemon.Options{
 		Load: func(ctx context.Context) (daemon.Work, error) {
 			conf, path, err := a.loadConfig(c)
 			if err != nil {
+				if !runs { // else it goes on with what it has read
+					a.barred(ctx, path, err, nil)
+				}
 				return nil, jobError(ctx, err)
 			}
 			j, err := a.newJobs(ctx, conf, path)
 			if err != nil {
 				return nil, err
 			}
+			j.keep(path)
+			runs = true
 			return &daemonWork{configured: j, unsaved: unsaved}, nil
 		},
 		Wait:    waitFor(hangups),

@@ -7,6 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"varve/internal/config"
+	"varve/internal/location"
+	"varve/internal/units"
 )
 
 // scheduling is one run of varve schedule.
@@ -16,9 +18,12 @@ type scheduling struct {
 	user   bool
 	dryRun bool
 	shows  bool // nothing is changed, so that a program that will not stay is told of, and no error
+	silent bool // nor is it told of
 
 	conf *config.Config
 	path string // of the configuration file, absolute
+	name string // of the configuration file, in units and crontabs; empty for the usual one
+	all  bool   // of all configuration files
 }
 
 // The systems that start jobs.
@@ -59,8 +64,9 @@ func (a *app) scheduleInstallCommand() *cobra.Command {
 		Use:   "install",
 		Short: "Install what starts the jobs",
 		Long: `Install what starts the jobs that have a schedule, and remove what was installed for jobs that have none any more. It may be done again
-whenever the configuration or the place of varve has changed: what is as it should be stays as it is. As root it is for the system; for other
-users, and with --user, for the user alone, whose timers run while the user is logged in, or always after loginctl enable-linger.`,
+whenever the configuration or the place of varve has changed: what is as it should be stays as it is, and so does what other configuration files
+have. As root it is for the system; for other users, and with --user, for the user alone, whose timers run while the user is logged in, or
+always after loginctl enable-linger.`,
 		Example: `  varve schedule install
   varve schedule install --system cron -n`,
 		Args: wants(cobra.NoArgs),
@@ -81,17 +87,29 @@ func (a *app) scheduleRemoveCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "remove",
 		Short: "Remove what starts the jobs",
-		Long: `Remove what varve schedule install has installed, for all jobs: units of systemd and lines of a crontab. A job that runs goes on. Nothing else is
-touched.`,
-		Example: `  varve schedule remove`,
-		Args:    wants(cobra.NoArgs),
+		Long: `Remove what varve schedule install has installed, for all jobs of the configuration file: units of systemd and lines of a crontab. The file need not
+be there any more. A job that runs goes on. Nothing else is touched.`,
+		Example: `  varve schedule remove
+  varve schedule remove --config /etc/varve/other.toml`,
+		Args: wants(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := s.check(); err != nil {
+				return err
+			}
+			if s.all {
+				return s.removeAll(c.Context())
+			}
+			path, err := s.app.configPath(c)
+			if err == nil {
+				err = s.find(path)
+			}
+			if err != nil {
 				return err
 			}
 			return s.remove(c.Context())
 		},
 	}
+	c.Flags().BoolVar(&s.all, "all", false, "remove what all configuration files have")
 	c.Flags().BoolVar(&s.user, "user", false, "remove what the user has, and not the system")
 	c.Flags().BoolVarP(&s.dryRun, "dry-run", "n", false, "print what would be done; change nothing")
 	return c
@@ -131,6 +149,17 @@ func (s *scheduling) load(c *cobra.Command) error {
 		return jobError(c.Context(), err)
 	}
 	s.conf = conf
-	s.path, err = filepath.Abs(path)
+	return s.find(path)
+}
+
+// find enters where the configuration file is, or was, and what it is called.
+func (s *scheduling) find(path string) (err error) {
+	if s.path, err = filepath.Abs(path); err != nil {
+		return err
+	}
+	key, err := s.app.configKey(path)
+	if err == nil && key != "" {
+		s.name = units.ConfigName(location.RealPath(s.path), key)
+	}
 	return err
 }

@@ -46,18 +46,51 @@ func (s *scheduling) install(ctx context.Context) error {
 	if len(e.units)+len(e.cron) == 0 {
 		s.app.warn("no job of %s has a schedule: nothing runs by itself", quote(s.path))
 	}
-	s.doubt()
+	s.doubt(e)
 	return nil
 }
 
-// remove removes what starts jobs.
+// remove removes what starts the jobs of the configuration file.
 func (s *scheduling) remove(ctx context.Context) error { return s.apply(ctx, &expected{}) }
 
-// apply makes what is installed what is expected, and tells what was done. What goes goes first: no job is started twice.
-func (s *scheduling) apply(ctx context.Context, e *expected) error {
-	systemd, err := s.systemd()
+// removeAll removes what starts the jobs of any configuration file.
+func (s *scheduling) removeAll(ctx context.Context) error {
+	names, err := s.names(ctx)
 	if err != nil {
 		return err
+	}
+	done := 0
+	for _, s.name = range names {
+		n, err := s.change(ctx, &expected{})
+		if done += n; err != nil {
+			return err
+		}
+	}
+	s.nothing(done)
+	return nil
+}
+
+// apply makes what is installed what is expected, and tells what was done.
+func (s *scheduling) apply(ctx context.Context, e *expected) error {
+	done, err := s.change(ctx, e)
+	if err == nil {
+		s.nothing(done)
+	}
+	return err
+}
+
+// nothing tells that nothing was done, if so.
+func (s *scheduling) nothing(done int) {
+	if done == 0 && s.app.talks() {
+		s.app.printf("all is as it should be\n")
+	}
+}
+
+// change is apply that returns how many things were done. What goes goes first: no job is started twice.
+func (s *scheduling) change(ctx context.Context, e *expected) (done int, err error) {
+	systemd, err := s.systemd()
+	if err != nil {
+		return 0, err
 	}
 	crontab := s.crontab()
 	parts := []func() ([]units.Step, error){
@@ -80,19 +113,15 @@ func (s *scheduling) apply(ctx context.Context, e *expected) error {
 	if e.by == bySystemd {
 		slices.Reverse(parts)
 	}
-	done := 0
 	for _, part := range parts {
 		steps, err := part()
 		done += len(steps)
 		s.tell(steps)
 		if err != nil {
-			return err
+			return done, err
 		}
 	}
-	if done == 0 && s.app.talks() {
-		s.app.printf("all is as it should be\n")
-	}
-	return nil
+	return done, nil
 }
 
 // tell prints what was done, or would be: the latter is all that a dry run is for.
@@ -113,7 +142,10 @@ func (s *scheduling) tell(steps []units.Step) {
 }
 
 // doubt warns of what may go wrong when nobody is there.
-func (s *scheduling) doubt() {
+func (s *scheduling) doubt(e *expected) {
+	if len(e.cron) > 0 && !units.CronRuns(s.app.system) {
+		s.app.warn("no cron runs on this machine, and until one does nothing is run by itself; varve daemon needs none")
+	}
 	used := map[string]bool{}
 	for _, j := range s.conf.Jobs {
 		for _, name := range j.Stores {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	jobs "varve/internal/job"
@@ -18,7 +20,7 @@ func (s *scheduling) own() bool { return s.user || !s.app.root }
 func (s *scheduling) systemd() (units.Systemd, error) {
 	runs := isDir(s.app.system + "/run/systemd/system")
 	if !s.own() {
-		return units.Systemd{Dir: s.app.system + "/etc/systemd/system", Offline: !runs}, nil
+		return units.Systemd{Dir: s.app.system + "/etc/systemd/system", Config: s.name, Offline: !runs}, nil
 	}
 	dir := s.app.env("XDG_CONFIG_HOME")
 	if !filepath.IsAbs(dir) {
@@ -28,16 +30,31 @@ func (s *scheduling) systemd() (units.Systemd, error) {
 		}
 		dir = filepath.Join(home, ".config")
 	}
-	return units.Systemd{Dir: filepath.Join(dir, "systemd/user"), User: true, Offline: !runs}, nil
+	return units.Systemd{Dir: filepath.Join(dir, "systemd/user"), Config: s.name, User: true, Offline: !runs}, nil
 }
 
 // crontab returns the crontab that jobs would be started from: without a directory for those of the system, root has one of his own.
 func (s *scheduling) crontab() units.Crontab {
-	dir := s.app.system + "/etc/cron.d"
-	if s.own() || !isDir(dir) {
-		return units.Crontab{}
+	if s.own() || !units.ReadsDirectory(s.app.system) {
+		return units.Crontab{Config: s.name}
 	}
-	return units.Crontab{File: filepath.Join(dir, "varve")}
+	return units.Crontab{File: s.app.system + "/etc/cron.d/varve", Config: s.name}
+}
+
+// names returns the names of the configuration files that something is installed for, each once, sorted.
+func (s *scheduling) names(ctx context.Context) ([]string, error) {
+	systemd, err := s.systemd()
+	if err != nil {
+		return nil, err
+	}
+	names, err := systemd.Configs()
+	if crontab := s.crontab(); err == nil && crontab.Usable() {
+		var more []string
+		more, err = crontab.Configs(ctx)
+		names = append(names, more...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), err
 }
 
 // choose returns the system that starts jobs here.
@@ -62,13 +79,14 @@ func isDir(path string) bool {
 func (s *scheduling) starters() (systemd, cron jobs.Starter, err error) {
 	program, err := s.app.program()
 	switch {
+	case errors.Is(err, errProgram) && s.silent:
 	case errors.Is(err, errProgram) && s.shows:
 		s.app.warn("varve schedule install would refuse to run: %s", describe(err))
 	case err != nil:
 		return systemd, cron, err
 	}
 	host, _ := s.app.host() // without it all machines have the same minute
-	both := jobs.Starter{Program: program, Config: s.path, User: s.own(), Host: host, Cache: s.app.env("VARVE_CACHE_DIR")}
+	both := jobs.Starter{Program: program, Config: s.path, Name: s.name, User: s.own(), Host: host, Cache: s.app.env("VARVE_CACHE_DIR")}
 	if both.Cache != "" {
 		if both.Cache, err = filepath.Abs(both.Cache); err != nil {
 			return systemd, cron, err

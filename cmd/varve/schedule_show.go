@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -97,6 +98,9 @@ func (s *scheduling) show(ctx context.Context, j *configured, names []string) er
 	for _, name := range now.left {
 		s.app.printf("left over, and removed by varve schedule install: %s\n", plain(name))
 	}
+	for _, name := range now.others {
+		s.app.printf("installed besides, for another configuration file: %s\n", cmp.Or(name, "the usual one"))
+	}
 	return s.texts(now, list, func(path, text string) { s.app.printf("\n# %s\n%s", plain(path), text) })
 }
 
@@ -128,6 +132,7 @@ type installed struct {
 	names   []string // of units that are installed
 	fresh   []string // those of them that are as they should be
 	left    []string // those that no job has any more
+	others  []string // other configuration files that something is installed for
 	lines   []string // of the crontab
 	daemon  bool
 }
@@ -156,6 +161,10 @@ func (s *scheduling) look(ctx context.Context) (*installed, error) {
 	if len(now.lines) > 0 && len(e.cron) == 0 {
 		now.left = append(now.left, "lines of "+now.crontab.String())
 	}
+	if now.others, err = s.names(ctx); err != nil {
+		return nil, err
+	}
+	now.others = slices.DeleteFunc(now.others, func(name string) bool { return name == s.name })
 	now.daemon, err = s.app.hasDaemon(s.path)
 	return now, err
 }
@@ -170,7 +179,7 @@ func (n *installed) of(j *configured, one *config.Job) shown {
 			o.Stale = append(o.Stale, by)
 		}
 	}
-	u := units.Unit{Job: one.Name}
+	u := units.Unit{Job: one.Name, Config: n.systemd.Config}
 	if slices.Contains(n.names, u.Timer()) {
 		add(bySystemd, slices.Contains(n.fresh, u.Timer()) && slices.Contains(n.fresh, u.Service()))
 	}

@@ -14,7 +14,7 @@ import (
 func machineFor(t *testing.T, by string) string {
 	t.Helper()
 	dir, bin := t.TempDir(), t.TempDir()
-	for _, d := range map[string][]string{bySystemd: {"run/systemd/system"}, byCron: {"etc/cron.d"}}[by] {
+	for _, d := range map[string][]string{bySystemd: {"run/systemd/system"}, byCron: {"etc/cron.d", "usr/sbin/cron"}}[by] {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			t.Fatal(err)
 		}

@@ -34,7 +34,7 @@ func systemd(t *testing.T, watchdog string) (*net.UnixConn, *notice.Service) {
 // message returns what systemd is told next.
 func message(t *testing.T, conn *net.UnixConn) string {
 	t.Helper()
-	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	var buf [4096]byte

@@ -1,7 +1,6 @@
 package units
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 )
@@ -19,12 +18,6 @@ type CronJob struct {
 	// As is the user in a crontab of the system, such as /etc/crontab, which has that field; empty in a crontab of a user.
 	As string
 }
-
-// The marks around our lines.
-const (
-	begin = "# BEGIN varve"
-	end   = "# END varve"
-)
 
 // more are the directories that cron leaves out of PATH, and programs for file systems and mail are in.
 const more = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -101,76 +94,3 @@ func (c *CronJob) quoted(words []string) ([]string, error) {
 	}
 	return all, nil
 }
-
-// Edit returns a crontab with the lines of jobs in the place of our earlier ones, or at its end; without jobs there are none of ours. All
-// other lines stay as they are; a last one without a newline gets one. A crontab in which our marks are not one pair is an error.
-func Edit(old []byte, jobs []CronJob) ([]byte, error) {
-	before, after, err := around(old)
-	if err != nil {
-		return nil, err
-	}
-	var block bytes.Buffer
-	for i := range jobs {
-		lines, err := jobs[i].lines()
-		if err != nil {
-			return nil, err
-		}
-		for _, l := range lines {
-			block.WriteString(l + "\n")
-		}
-	}
-	if block.Len() == 0 {
-		return append(append([]byte{}, before...), after...), nil
-	}
-	var b bytes.Buffer
-	b.Write(before)
-	if len(before) > 0 && before[len(before)-1] != '\n' {
-		b.WriteByte('\n')
-	}
-	fmt.Fprintf(&b, "%s\n%s%s\n", begin, &block, end)
-	b.Write(after)
-	return b.Bytes(), nil
-}
-
-// Ours returns our lines of a crontab, without the marks.
-func Ours(crontab []byte) ([]string, error) {
-	before, after, err := around(crontab)
-	if err != nil {
-		return nil, err
-	}
-	ours := strings.Split(strings.TrimSuffix(string(crontab[len(before):len(crontab)-len(after)]), "\n"), "\n")
-	if len(ours) < 2 {
-		return nil, nil
-	}
-	return ours[1 : len(ours)-1], nil
-}
-
-// around returns what stands before and after our lines with their marks; all stands before where there are none.
-func around(text []byte) (before, after []byte, err error) {
-	start, stop, at := -1, -1, 0
-	for line := range bytes.Lines(text) {
-		switch next := at + len(line); string(bytes.TrimRight(line, "\r\n")) {
-		case begin:
-			if start >= 0 {
-				return nil, nil, errMarks
-			}
-			start = at
-		case end:
-			if start < 0 || stop >= 0 {
-				return nil, nil, errMarks
-			}
-			stop = next
-		}
-		at += len(line)
-	}
-	switch {
-	case start < 0:
-		return text, nil, nil
-	case stop < 0:
-		return nil, nil, errMarks
-	}
-	return text[:start], text[stop:], nil
-}
-
-// errMarks says that nobody can tell which lines are ours.
-var errMarks = fmt.Errorf("the lines %q and %q of the crontab are not one pair: mend it by hand", begin, end)

@@ -2,9 +2,11 @@ package units
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,25 +19,28 @@ func cronJob(words ...string) CronJob {
 
 func TestOtherLinesOfACrontabStayByteForByte(t *testing.T) {
 	jobs := []CronJob{cronJob("run", "home")}
-	line := rapid.SampledFrom([]string{"", "# comment", "0 1 * * * /bin/other", "MAILTO=root", " # BEGIN varve", "# END varve!", "x\r"})
+	line := rapid.SampledFrom([]string{"", "# comment", "0 1 * * * /bin/other", "MAILTO=root", " # BEGIN varve", "# END varve!", "# BEGIN varve and others", "x\r"})
 	rapid.Check(t, func(rt *rapid.T) {
 		old := strings.Join(rapid.SliceOf(line).Draw(rt, "lines"), "\n")
 		if rapid.Bool().Draw(rt, "ends") {
 			old += "\n"
 		}
-		with, err := Edit([]byte(old), jobs)
+		if rapid.Bool().Draw(rt, "other") {
+			old = "# BEGIN varve other-01234567\n0 0 * * * x\n# END varve other-01234567\n" + old
+		}
+		with, err := Edit([]byte(old), "", jobs)
 		if err != nil {
 			rt.Fatal(err)
 		}
-		twice, err := Edit(with, jobs)
+		twice, err := Edit(with, "", jobs)
 		if err != nil || !bytes.Equal(with, twice) {
 			rt.Fatalf("the second time: %q, %v", twice, err)
 		}
-		without, err := Edit(with, nil)
+		without, err := Edit(with, "", nil)
 		if err != nil || string(without) != old && string(without) != old+"\n" {
 			rt.Fatalf("%q became %q: %v", old, without, err)
 		}
-		if ours, err := Ours(with); err != nil || len(ours) != 2 {
+		if ours, err := Ours(with, ""); err != nil || len(ours) != 2 {
 			rt.Fatalf("ours: %q, %v", ours, err)
 		}
 	})
@@ -43,7 +48,7 @@ func TestOtherLinesOfACrontabStayByteForByte(t *testing.T) {
 
 func TestOurLinesAreReplacedInTheirPlace(t *testing.T) {
 	old := "first\n# BEGIN varve\n0 0 * * * old\n# END varve\nlast"
-	got, err := Edit([]byte(old), []CronJob{cronJob("run")})
+	got, err := Edit([]byte(old), "", []CronJob{cronJob("run")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,13 +57,38 @@ func TestOurLinesAreReplacedInTheirPlace(t *testing.T) {
 	}
 }
 
+func TestLinesOfTwoConfigurationFilesLeaveEachOtherAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "varve")
+	usual, other := Crontab{File: path}, Crontab{File: path, Config: "other-01234567"}
+	for i, c := range []Crontab{usual, other, usual} {
+		if _, err := c.Install(t.Context(), []CronJob{cronJob("run", fmt.Sprint(i))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for last, c := range map[string]Crontab{" run 2": usual, " run 1": other} {
+		if lines, err := c.Installed(t.Context()); err != nil || len(lines) != 2 || !strings.HasSuffix(lines[0], last) {
+			t.Errorf("%q: %q, %v", c.Config, lines, err)
+		}
+	}
+	if _, err := usual.Install(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if configs, err := usual.Configs(t.Context()); err != nil || !slices.Equal(configs, []string{other.Config}) {
+		t.Errorf("left are the lines of %q: %v", configs, err)
+	}
+	if _, err := Edit(nil, "no name", nil); err == nil {
+		t.Error("marks that nobody would find again were taken")
+	}
+}
+
 func TestACrontabWithBrokenMarksIsLeftAlone(t *testing.T) {
 	for _, old := range []string{"# BEGIN varve\nx\n", "# END varve\n", "# BEGIN varve\n# BEGIN varve\n# END varve\n", "# END varve\n# BEGIN varve\n",
-		"# BEGIN varve\n# END varve\n# BEGIN varve\n# END varve\n", "# BEGIN varve\n# END varve\n# END varve"} {
-		if _, err := Edit([]byte(old), nil); err == nil {
+		"# BEGIN varve\n# END varve\n# BEGIN varve\n# END varve\n", "# BEGIN varve\n# END varve\n# END varve",
+		"# BEGIN varve\n# END varve other-01234567\n", "# BEGIN varve\n# BEGIN varve other-01234567\n# END varve other-01234567\n# END varve\n"} {
+		if _, err := Edit([]byte(old), "", nil); err == nil {
 			t.Errorf("%q was edited", old)
 		}
-		if _, err := Ours([]byte(old)); err == nil {
+		if _, err := Ours([]byte(old), ""); err == nil {
 			t.Errorf("%q was read", old)
 		}
 	}
@@ -99,7 +129,7 @@ func TestCronJobsThatMakeNoSenseAreRefused(t *testing.T) {
 	} {
 		c := cronJob()
 		spoil(&c)
-		if got, err := Edit(nil, []CronJob{c}); err == nil {
+		if got, err := Edit(nil, "", []CronJob{c}); err == nil {
 			t.Errorf("%s: %s", name, got)
 		}
 	}
@@ -110,7 +140,7 @@ func TestACrontabInAFileIsMadeAndTakenAway(t *testing.T) {
 	c := cronJob("run")
 	c.As = "root"
 	for i, want := range []bool{true, false} {
-		if changed, err := EditFile(path, []CronJob{c}); err != nil || changed != want {
+		if changed, err := EditFile(path, "", []CronJob{c}); err != nil || changed != want {
 			t.Fatalf("%d: %v, %v", i, changed, err)
 		}
 	}
@@ -118,7 +148,7 @@ func TestACrontabInAFileIsMadeAndTakenAway(t *testing.T) {
 	if err != nil || !strings.Contains(string(text), "0 2 * * * root PATH=") {
 		t.Errorf("%s, %v", text, err)
 	}
-	if changed, err := EditFile(path, nil); err != nil || !changed {
+	if changed, err := EditFile(path, "", nil); err != nil || !changed {
 		t.Errorf("%v, %v", changed, err)
 	}
 	if _, err := os.Stat(path); err == nil {
@@ -140,7 +170,7 @@ esac
 	}
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	for i, want := range []bool{true, false} {
-		if changed, err := EditUser(t.Context(), []CronJob{cronJob("run")}); err != nil || changed != want {
+		if changed, err := EditUser(t.Context(), "", []CronJob{cronJob("run")}); err != nil || changed != want {
 			t.Fatalf("%d: %v, %v", i, changed, err)
 		}
 	}
@@ -149,7 +179,7 @@ esac
 	if err := os.WriteFile(tab, []byte(large), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := EditUser(t.Context(), []CronJob{cronJob("run")}); err != nil {
+	if _, err := EditUser(t.Context(), "", []CronJob{cronJob("run")}); err != nil {
 		t.Fatal(err)
 	}
 	if text, err := os.ReadFile(tab); err != nil || !strings.HasPrefix(string(text), large) {
@@ -158,7 +188,7 @@ esac
 	if err := os.WriteFile(filepath.Join(bin, "crontab"), []byte("#!/bin/sh\necho you may not >&2; exit 1\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := EditUser(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "you may not") {
+	if _, err := EditUser(t.Context(), "", nil); err == nil || !strings.Contains(err.Error(), "you may not") {
 		t.Errorf("%v", err)
 	}
 }

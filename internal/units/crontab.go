@@ -15,6 +15,8 @@ import (
 type Crontab struct {
 	// File is its path, where it is a file of the system; empty for the user's own, which the program crontab keeps.
 	File string
+	// Config is the name of the configuration file whose lines are meant, as in Unit.
+	Config string
 }
 
 // Usable reports whether there is such a crontab, or may be one: the directory of the file, or the program.
@@ -40,13 +42,30 @@ func (c Crontab) Lines(jobs []CronJob) ([]string, error) {
 	return all, nil
 }
 
-// Installed returns our lines that are there, without the marks; none where there is no such crontab.
+// Configs returns the names of the configuration files that have lines there, each once; an empty one for the usual file.
+func (c Crontab) Configs(ctx context.Context) ([]string, error) {
+	text, err := c.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := blocks(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c, err)
+	}
+	var names []string
+	for _, b := range all {
+		names = append(names, b.config)
+	}
+	return names, nil
+}
+
+// Installed returns the lines of the configuration file that are there, without the marks; none where there is no such crontab.
 func (c Crontab) Installed(ctx context.Context) ([]string, error) {
 	text, err := c.read(ctx)
 	if err != nil {
 		return nil, err
 	}
-	lines, err := Ours(text)
+	lines, err := Ours(text, c.Config)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c, err)
 	}
@@ -78,9 +97,9 @@ func (c Crontab) Install(ctx context.Context, jobs []CronJob) ([]Step, error) {
 		return nil, err
 	}
 	if c.File != "" {
-		_, err = EditFile(c.File, jobs)
+		_, err = EditFile(c.File, c.Config, jobs)
 	} else {
-		_, err = EditUser(ctx, jobs)
+		_, err = EditUser(ctx, c.Config, jobs)
 	}
 	if err != nil {
 		return nil, err
@@ -109,12 +128,12 @@ func (c Crontab) read(ctx context.Context) ([]byte, error) {
 
 // EditFile is Edit of a crontab in a file, which others find as it was or as it is to be. It reports whether anything changed. A file that
 // is missing is empty, and one that becomes empty is removed.
-func EditFile(path string, jobs []CronJob) (bool, error) {
+func EditFile(path, config string, jobs []CronJob) (bool, error) {
 	old, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return false, err
 	}
-	text, err := Edit(old, jobs)
+	text, err := Edit(old, config, jobs)
 	switch {
 	case err != nil:
 		return false, fmt.Errorf("%s: %w", path, err)
@@ -127,12 +146,12 @@ func EditFile(path string, jobs []CronJob) (bool, error) {
 }
 
 // EditUser is Edit of the crontab of the user, through the program crontab.
-func EditUser(ctx context.Context, jobs []CronJob) (bool, error) {
+func EditUser(ctx context.Context, config string, jobs []CronJob) (bool, error) {
 	old, err := UserCrontab(ctx)
 	if err != nil {
 		return false, err
 	}
-	text, err := Edit(old, jobs)
+	text, err := Edit(old, config, jobs)
 	if err != nil || bytes.Equal(text, old) {
 		return false, err
 	}

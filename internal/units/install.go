@@ -11,15 +11,15 @@ import (
 	"strings"
 )
 
-// Install writes the units of all jobs into a directory of systemd, and removes ours of jobs that are not among them. It returns the names
-// of those that were written or removed; none of what stays as it is. A file with one of the names that is not ours is an error, and
-// nothing is changed then.
-func Install(dir string, all []Unit) (written, removed []string, err error) {
-	texts, err := render(all)
+// Install writes the units of all jobs of a configuration file into a directory of systemd, and removes ours of jobs that are not among them.
+// config is the name of the file as in Unit; what belongs to others stays. It returns the names of those that were written or removed; none
+// of what stays as it is. A file with one of the names that is not ours is an error, and nothing is changed then.
+func Install(dir, config string, all []Unit) (written, removed []string, err error) {
+	texts, err := render(config, all)
 	if err != nil {
 		return nil, nil, err
 	}
-	write, remove, err := compare(dir, texts)
+	write, remove, err := compare(dir, config, texts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -38,8 +38,9 @@ func Install(dir string, all []Unit) (written, removed []string, err error) {
 	return written, removed, nil
 }
 
-// compare returns the names of the units that are missing or otherwise in a directory, and of ours there that are none of texts.
-func compare(dir string, texts map[string]string) (write, remove []string, err error) {
+// compare returns the names of the units that are missing or otherwise in a directory, and of those of the configuration file there that are
+// none of texts.
+func compare(dir, config string, texts map[string]string) (write, remove []string, err error) {
 	old, err := Installed(dir)
 	if err != nil {
 		return nil, nil, err
@@ -54,18 +55,21 @@ func compare(dir string, texts map[string]string) (write, remove []string, err e
 		}
 	}
 	for _, name := range old {
-		if _, stays := texts[name]; !stays {
+		if _, stays := texts[name]; !stays && configOf(name) == config {
 			remove = append(remove, name)
 		}
 	}
 	return write, remove, nil
 }
 
-// render returns the text of every unit by its name.
-func render(all []Unit) (map[string]string, error) {
+// render returns the text of every unit by its name. All are of one configuration file.
+func render(config string, all []Unit) (map[string]string, error) {
 	texts := map[string]string{}
 	for i := range all {
 		u := &all[i]
+		if u.Config != config {
+			return nil, fmt.Errorf("job %s: is of another configuration file", u.Job)
+		}
 		service, err := u.RenderService()
 		if err != nil {
 			return nil, err
@@ -91,7 +95,8 @@ func sorted(texts map[string]string) []string {
 	return names
 }
 
-// Installed returns the names of our units in a directory of systemd, sorted; none where there is no such directory.
+// Installed returns the names of our units in a directory of systemd, of all configuration files, sorted; none where there is no such
+// directory.
 func Installed(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -103,24 +108,18 @@ func Installed(dir string) ([]string, error) {
 	var names []string
 	for _, e := range entries {
 		ext := filepath.Ext(e.Name())
-		if !e.Type().IsRegular() || !strings.HasPrefix(e.Name(), "varve-") || ext != ".service" && ext != ".timer" {
+		if !e.Type().IsRegular() || !strings.HasPrefix(e.Name(), prefix) || ext != ".service" && ext != ".timer" {
 			continue
 		}
 		text, err := os.ReadFile(filepath.Join(dir, e.Name()))
 		if err != nil {
 			return nil, err
 		}
-		if bytes.HasPrefix(text, []byte(mark+"\n")) {
+		if bytes.HasPrefix(text, []byte(firstLine+"\n")) {
 			names = append(names, e.Name())
 		}
 	}
 	return names, nil
-}
-
-// Remove removes our units from a directory of systemd, and returns their names.
-func Remove(dir string) ([]string, error) {
-	_, removed, err := Install(dir, nil)
-	return removed, err
 }
 
 // replace puts text in the place of a file that everybody may read, which others find as it was or as it is to be. A directory that is

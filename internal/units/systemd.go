@@ -16,6 +16,8 @@ import (
 type Systemd struct {
 	// Dir is its directory for units.
 	Dir string
+	// Config is the name of the configuration file whose units are meant, as in Unit.
+	Config string
 	// User says that it is the user's own.
 	User bool
 	// Offline says that it does not run now: timers are enabled for the next time that it does.
@@ -35,11 +37,11 @@ func (s Step) String() string { return s.Do + " " + s.What }
 
 // Plan returns what Install would do for these units; nothing where all is as it should be.
 func (s Systemd) Plan(all []Unit) ([]Step, error) {
-	texts, err := render(all)
+	texts, err := render(s.Config, all)
 	if err != nil {
 		return nil, err
 	}
-	write, remove, err := compare(s.Dir, texts)
+	write, remove, err := compare(s.Dir, s.Config, texts)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +86,7 @@ func (s Systemd) Install(ctx context.Context, all []Unit) ([]Step, error) {
 	if err := s.tell(ctx, gone, "disable"); err != nil {
 		return nil, err
 	}
-	if _, _, err := Install(s.Dir, all); err != nil {
+	if _, _, err := Install(s.Dir, s.Config, all); err != nil {
 		return nil, err
 	}
 	if !s.Offline {
@@ -103,7 +105,7 @@ func (s Systemd) Install(ctx context.Context, all []Unit) ([]Step, error) {
 
 // Text returns the units of a job as they are written: first the service, then the timer.
 func (s Systemd) Text(u *Unit) (paths, texts []string, err error) {
-	all, err := render([]Unit{*u})
+	all, err := render(s.Config, []Unit{*u})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -142,6 +144,16 @@ func (s Systemd) control(ctx context.Context, args ...string) error {
 	return nil
 }
 
+// Configs returns the names of the configuration files that units are installed of, each once; an empty one for the usual file.
+func (s Systemd) Configs() ([]string, error) {
+	names, err := Installed(s.Dir)
+	for i := range names {
+		names[i] = configOf(names[i])
+	}
+	slices.Sort(names)
+	return slices.Compact(names), err
+}
+
 // timers returns the names that are those of timers.
 func timers(names []string) []string {
 	var found []string
@@ -155,11 +167,11 @@ func timers(names []string) []string {
 
 // Compare returns the names of the units that are installed as they should be, and of ours that no job has any more.
 func (s Systemd) Compare(all []Unit) (fresh, left []string, err error) {
-	texts, err := render(all)
+	texts, err := render(s.Config, all)
 	if err != nil {
 		return nil, nil, err
 	}
-	write, left, err := compare(s.Dir, texts)
+	write, left, err := compare(s.Dir, s.Config, texts)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -16,6 +16,8 @@ import (
 type Unit struct {
 	// Job is the name of the job: letters, digits, "-" and "_".
 	Job string
+	// Config is the name of its configuration file, as ConfigName gives it; empty for the usual one.
+	Config string
 	// Words are the command: an absolute path of a program, and its arguments.
 	Words []string
 	// User makes units for the user's own systemd, which may restrict services only a little.
@@ -41,23 +43,39 @@ type Unit struct {
 	Commands bool
 	// Freeze says that snapshots of file systems are taken; Devices that tools do it which work on block devices, such as those of LVM.
 	Freeze, Devices bool
-	// OnFailure is a unit that is started when the service fails, as systemd writes it, such as alarm@%n.service; empty for none.
-	OnFailure string
 }
 
-// mark is the first line of every unit.
-const mark = "# Made by varve schedule install, which replaces it, and varve schedule remove, which removes it."
+// firstLine is the first line of every unit.
+const firstLine = "# Made by varve schedule install, which replaces it, and varve schedule remove, which removes it."
 
 // Service returns the name of the job's service.
-func (u *Unit) Service() string { return "varve-" + u.Job + ".service" }
+func (u *Unit) Service() string { return u.name() + ".service" }
 
 // Timer returns the name of the job's timer.
-func (u *Unit) Timer() string { return "varve-" + u.Job + ".timer" }
+func (u *Unit) Timer() string { return u.name() + ".timer" }
+
+func (u *Unit) name() string {
+	if u.Config == "" {
+		return prefix + u.Job
+	}
+	return prefix + u.Config + "." + u.Job
+}
+
+// called is what descriptions call the job.
+func (u *Unit) called() string {
+	if u.Config == "" {
+		return u.Job
+	}
+	return u.Job + " of " + u.Config
+}
 
 // Check returns what is wrong with the unit.
 func (u *Unit) Check() error {
 	if err := checkJob(u.Job); err != nil {
 		return err
+	}
+	if u.Config != "" && !isConfig(u.Config) {
+		return fmt.Errorf("job %s: %q is no name of a configuration file", u.Job, u.Config)
 	}
 	if len(u.Words) == 0 || !path.IsAbs(u.Words[0]) {
 		return fmt.Errorf("job %s: want the absolute path of a program", u.Job)
@@ -70,7 +88,7 @@ func (u *Unit) Check() error {
 			return fmt.Errorf("job %s: %q is no absolute path", u.Job, p)
 		}
 	}
-	all := [][]string{u.Words, u.Calendar, u.Sources, u.Writable, u.kept(), {u.OnFailure}}
+	all := [][]string{u.Words, u.Calendar, u.Sources, u.Writable, u.kept()}
 	for _, list := range all {
 		for _, text := range list {
 			if !utf8.ValidString(text) {
@@ -91,8 +109,7 @@ func (u *Unit) kept() []string {
 
 // checkJob returns an error where a job's name is no part of a unit's name.
 func checkJob(name string) error {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
-	if name == "" || len(name) > 64 || strings.Trim(name, plain) != "" {
+	if name == "" || len(name) > 64 || strings.Trim(name, letters) != "" {
 		return fmt.Errorf("%q is no name of a job", name)
 	}
 	return nil
@@ -112,7 +129,7 @@ func (u *Unit) RenderTimer() (string, error) {
 	}
 	var f file
 	f.section("Unit")
-	f.set("Description", "Times of the backup "+u.Job)
+	f.set("Description", "Times of the backup "+u.called())
 	f.section("Timer")
 	for _, at := range u.Calendar {
 		f.set("OnCalendar", at)
@@ -134,18 +151,16 @@ func (u *Unit) RenderService() (string, error) {
 	}
 	var f file
 	f.section("Unit")
-	f.set("Description", "Backup "+u.Job)
+	f.set("Description", "Backup "+u.called())
 	if u.Far && !u.User {
 		f.set("Wants", "network-online.target")
 		f.set("After", "network-online.target")
-	}
-	if u.OnFailure != "" {
-		f.set("OnFailure", u.OnFailure)
 	}
 	f.section("Service")
 	f.set("Type", "oneshot")
 	f.set("ExecStart", command(u.Words))
 	f.set("SuccessExitStatus", "75") // nothing is wrong that a later run would not mend
+	f.set("SyslogLevel", "warning")  // where all is well nothing is printed
 	f.set("TimeoutStartSec", "infinity")
 	f.set("TimeoutStopSec", "10min")
 	f.set("KillMode", "mixed") // varve ends its commands, and runs those that must be run at the end
@@ -162,7 +177,7 @@ type file struct{ strings.Builder }
 
 func (f *file) section(name string) {
 	if f.Len() == 0 {
-		f.WriteString(mark + "\n")
+		f.WriteString(firstLine + "\n")
 	}
 	fmt.Fprintf(f, "\n[%s]\n", name)
 }
@@ -171,8 +186,7 @@ func (f *file) set(key, value string) { fmt.Fprintf(f, "%s=%s\n", key, value) }
 
 // plain reports whether a word means itself, to systemd and to a shell.
 func plain(word string) bool {
-	const safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=.,/:@"
-	return word != "" && strings.Trim(word, safe) == ""
+	return word != "" && strings.Trim(word, letters+"+=.,/:@") == ""
 }
 
 // quoted returns a word of a setting.

@@ -19,7 +19,7 @@ func varieties() []Unit {
 	list := []Unit{
 		{Job: "vault", Sources: []string{"/home", "/etc"}, Writable: []string{"/mnt/usb/varve", "/srv/a b%"}, Far: true, Delay: time.Minute},
 		{Job: "tree", Sources: []string{"/"}, Writable: []string{"/mnt/usb/varve"}, Tree: true},
-		{Job: "hooks", Sources: []string{"/home"}, Commands: true, Network: true, OnFailure: "alarm@%n.service"},
+		{Job: "hooks", Sources: []string{"/home"}, Commands: true, Network: true},
 		{Job: "btrfs", Sources: []string{"/home"}, Writable: []string{"/mnt/x"}, Freeze: true},
 		{Job: "everything", Sources: []string{"/"}, Writable: []string{"/mnt/x"}, Freeze: true, Devices: true, Commands: true, Tree: true, Far: true},
 		{Job: "mine", User: true, Sources: []string{"/home/me"}, Far: true},
@@ -45,17 +45,19 @@ func analyze(t *testing.T) {
 func TestSystemdIsContentWithUnits(t *testing.T) {
 	analyze(t)
 	dir := t.TempDir()
-	written, _, err := Install(dir, slices.DeleteFunc(varieties(), func(u Unit) bool { return u.User }))
+	written, _, err := Install(dir, "", slices.DeleteFunc(varieties(), func(u Unit) bool { return u.User }))
 	if err != nil {
 		t.Fatal(err)
 	}
 	args := []string{"verify", "--man=no"}
-	for _, name := range append(written, "alarm@.service") {
-		args = append(args, filepath.Join(dir, name))
-	}
-	alarm := "[Service]\nExecStart=/bin/true\n"
-	if err := os.WriteFile(filepath.Join(dir, "alarm@.service"), []byte(alarm), 0o644); err != nil {
+	u := varieties()[0]
+	u.Config = ConfigName("/etc/varve/other one.toml", "0123456789abcdef")
+	others, _, err := Install(dir, u.Config, []Unit{u})
+	if err != nil {
 		t.Fatal(err)
+	}
+	for _, name := range append(written, others...) {
+		args = append(args, filepath.Join(dir, name))
 	}
 	out, err := exec.CommandContext(t.Context(), "systemd-analyze", args...).CombinedOutput()
 	if err != nil || strings.Contains(string(out), dir) {
@@ -210,15 +212,15 @@ func TestUnitsThatMakeNoSenseAreRefused(t *testing.T) {
 		"calendar":      func(u *Unit) { u.Calendar = []string{"daily\n[Service]"} },
 		"writable":      func(u *Unit) { u.Writable = []string{"x"} },
 		"writable line": func(u *Unit) { u.Writable = []string{"/x\ny"} },
-		"failure":       func(u *Unit) { u.OnFailure = "a\nb" },
+		"configuration": func(u *Unit) { u.Config = "a.b-0123abcd" },
 	} {
 		u := good
 		spoil(&u)
-		if _, _, err := Install(t.TempDir(), []Unit{u}); err == nil {
+		if _, _, err := Install(t.TempDir(), u.Config, []Unit{u}); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}
-	if _, _, err := Install(t.TempDir(), []Unit{good, good}); err == nil {
+	if _, _, err := Install(t.TempDir(), "", []Unit{good, good}); err == nil {
 		t.Error("two of one name were taken")
 	}
 }
@@ -226,25 +228,25 @@ func TestUnitsThatMakeNoSenseAreRefused(t *testing.T) {
 func TestInstallTouchesOurUnitsOnly(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "made", "when", "needed")
 	all := varieties()
-	if _, _, err := Install(dir, all[:2]); err != nil {
+	if _, _, err := Install(dir, "", all[:2]); err != nil {
 		t.Fatal(err)
 	}
-	foreign := map[string]string{"varve-own.service": "[Service]\n", "varve-x.conf": mark + "\n", "other.service": mark + "\n"}
+	foreign := map[string]string{"varve-own.service": "[Service]\n", "varve-x.conf": firstLine + "\n", "other.service": firstLine + "\n"}
 	for name, text := range foreign {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	written, removed, err := Install(dir, all[1:3])
+	written, removed, err := Install(dir, "", all[1:3])
 	if err != nil || fmt.Sprint(written) != "[varve-hooks.service varve-hooks.timer]" || fmt.Sprint(removed) != "[varve-vault.service varve-vault.timer]" {
 		t.Errorf("written %q, removed %q: %v", written, removed, err)
 	}
 	u := all[0]
 	u.Job = "own"
-	if _, _, err := Install(dir, []Unit{u}); !errors.Is(err, fs.ErrExist) {
+	if _, _, err := Install(dir, "", []Unit{u}); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a foreign unit: %v", err)
 	}
-	names, err := Remove(dir)
+	_, names, err := Install(dir, "", nil)
 	if err != nil || len(names) != 4 {
 		t.Errorf("removed %q: %v", names, err)
 	}
@@ -252,7 +254,52 @@ func TestInstallTouchesOurUnitsOnly(t *testing.T) {
 	if err != nil || len(entries) != len(foreign) {
 		t.Errorf("%v, %v", entries, err)
 	}
-	if names, err := Remove(filepath.Join(dir, "none")); err != nil || names != nil {
+	if _, names, err := Install(filepath.Join(dir, "none"), "", nil); err != nil || names != nil {
 		t.Errorf("no directory: %q, %v", names, err)
+	}
+}
+
+func TestUnitsOfTwoConfigurationFilesLeaveEachOtherAlone(t *testing.T) {
+	dir := t.TempDir()
+	other := ConfigName("/etc/varve/other.toml", "0123456789abcdef")
+	usual, second := varieties()[:2], varieties()[:2]
+	for i := range second {
+		second[i].Config = other
+	}
+	for config, all := range map[string][]Unit{"": usual, other: second} {
+		if written, _, err := Install(dir, config, all); err != nil || len(written) != 4 {
+			t.Fatalf("%q: written %q: %v", config, written, err)
+		}
+	}
+	if _, _, err := Install(dir, "", second); err == nil {
+		t.Error("units were installed for another file than theirs")
+	}
+	if configs, err := (Systemd{Dir: dir}).Configs(); err != nil || !slices.Equal(configs, []string{"", other}) {
+		t.Errorf("there are %q: %v", configs, err)
+	}
+	_, removed, err := Install(dir, other, second[1:])
+	if want := []string{"varve-other-01234567.vault.service", "varve-other-01234567.vault.timer"}; err != nil || !slices.Equal(removed, want) {
+		t.Errorf("removed %q: %v", removed, err)
+	}
+	if _, removed, err := Install(dir, "", nil); err != nil || !slices.Equal(removed, []string{"varve-tree.service", "varve-tree.timer", "varve-vault.service", "varve-vault.timer"}) {
+		t.Errorf("removed %q: %v", removed, err)
+	}
+}
+
+func TestTheNameOfAConfigurationFileIsFitForUnitsAndCrontabs(t *testing.T) {
+	for path, want := range map[string]string{
+		"/etc/varve/other.toml": "other-01234567",
+		"/x/a b\n%é.d.conf":     "a_b____d_conf-01234567",
+		"/x/.toml":              "-01234567",
+		"/x/" + strings.Repeat("long", 50) + ".toml": strings.Repeat("long", 8) + "-01234567",
+	} {
+		if got := ConfigName(path, "0123456789abcdef"); got != want || !isConfig(got) {
+			t.Errorf("%q is called %q, want %q", path, got, want)
+		}
+	}
+	for _, bad := range []string{"", "backup", "a.b-01234567", "a b-01234567", "a-0123456", "a-0123456X", strings.Repeat("x", 33) + "-01234567"} {
+		if isConfig(bad) {
+			t.Errorf("%q is taken for a name", bad)
+		}
 	}
 }
