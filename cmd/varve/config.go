@@ -115,7 +115,8 @@ func (a *app) configCheckCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Find what is wrong in the configuration file",
 		Long: `Find everything that is wrong in the configuration file, each with its place in it, and what this machine cannot do of it. Nothing is
-changed, sent or run. The exit code is 0 where nothing is wrong, and 1 otherwise.`,
+changed, sent or run. Files and users that it names and that there are not are warned of: they may come. The exit code is 0 where nothing is
+wrong, and 1 otherwise.`,
 		Example: `  varve config check --config /etc/varve/varve.toml`,
 		Args:    wants(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -147,6 +148,7 @@ func (a *app) checked(path string, conf *config.Config) error {
 			}
 		}
 	}
+	a.lookAround(conf)
 	if a.json {
 		return a.emit(struct {
 			Event   string `json:"event"`

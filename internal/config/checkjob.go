@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"strings"
 
 	"varve"
 )
@@ -69,6 +70,9 @@ func (c *checker) commands(n *node, j *Job) {
 			at[one.Path] = i
 		}
 		for i, one := range j.Commands {
+			if slices.ContainsFunc(j.Sources, func(source string) bool { return source == one.Path || strings.HasPrefix(source, one.Path+"/") }) {
+				c.fault(list.items[i], "%q is a source, or a directory that one lies in", one.Path)
+			}
 			for up := varve.Parent(one.Path); up != ""; up = varve.Parent(up) {
 				if _, file := at[up]; file {
 					c.fault(list.items[i], "%q and %q cannot both be files", up, one.Path)

@@ -178,8 +178,8 @@ type Guard struct {
 	Marker []string `toml:"marker"`
 	// MinFiles is how many files a snapshot has at least; one with less is suspect. The default is 1.
 	MinFiles int `toml:"min-files" min:"0" max:"1000000000000"`
-	// MaxLost is the share of the files of the last good snapshot that may be missing; where more are, the new one is suspect. The default
-	// is 50%; 100% turns it off.
+	// MaxLost is the share of the files of the last good snapshot, or of those of one source, that may be missing; where more are, the new
+	// one is suspect. The default is 50%; 100% turns it off.
 	MaxLost Percent `toml:"max-lost"`
 	// MaxChanged is the share of the files of the last good snapshot whose content may differ. The default is 80%; 100% turns it off.
 	MaxChanged Percent `toml:"max-changed"`

@@ -112,6 +112,8 @@ func TestEveryMistakeIsFoundWhereItIs(t *testing.T) {
 		{"job.k.stores = [\"s\"]\n[[job.k.command]]\npath = \"/a/../x\"\nrun = \"x\"\n", "5:8", "in its shortest form"},
 		{"job.k.stores = [\"s\"]\n[[job.k.command]]\npath = \"/x\"\nrun = \"\"\n", "6:7", "the command is empty"},
 		{"job.k.stores = [\"s\"]\njob.k.command = [{ path = \"/x\", run = \"x\" }, { path = \"/x/y\", run = \"x\" }]\n", "4:46", "cannot both be files"},
+		{"job.k.stores = [\"s\"]\njob.k.sources = [\"/x/y\"]\njob.k.command = [{ path = \"/x\", run = \"x\" }]\n", "5:18", "a directory that one lies in"},
+		{"job.k.stores = [\"s\"]\njob.k.sources = [\"/x/\"]\njob.k.command = [{ path = \"/x\", run = \"x\" }]\n", "5:18", "is a source"},
 		{"job.k.stores = [\"s\"]\njob.k.command = [1]\n", "4:18", "want a table with path and run"},
 		{"[notice.n]\n", "3:9", "kind is missing"},
 		{"[notice.n]\nkind = \"mail\"\n", "3:9", "to is missing"},

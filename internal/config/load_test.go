@@ -25,13 +25,15 @@ func write(t *testing.T, text string, mode fs.FileMode) string {
 	return path
 }
 
-func TestAFileIsLoadedUnlessEverybodyMayWriteToIt(t *testing.T) {
-	c, err := Load(write(t, sound, 0o664), Options{})
+func TestAFileIsLoadedUnlessOthersMayWriteToIt(t *testing.T) {
+	c, err := Load(write(t, sound, 0o644), Options{})
 	if err != nil || len(c.Stores) != 1 || len(c.Jobs) != 1 {
 		t.Errorf("%+v, %v", c, err)
 	}
-	if c, err := Load(write(t, sound, 0o646), Options{}); err == nil || !strings.Contains(err.Error(), "chmod o-w") {
-		t.Errorf("%+v, %v", c, err)
+	for _, mode := range []fs.FileMode{0o646, 0o664} {
+		if c, err := Load(write(t, sound, mode), Options{}); err == nil || !strings.Contains(err.Error(), "chmod go-w /") {
+			t.Errorf("%o: %+v, %v", mode, c, err)
+		}
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"runtime"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
@@ -46,7 +45,7 @@ func Path(superuser bool, env func(string) string) (string, error) {
 }
 
 // Load reads the file at path. An error that holds Faults says what is wrong in it; fs.ErrNotExist that there is none. A file that
-// everybody may write to is refused, since it names commands to run.
+// belongs to another user but root, or that others than its owner may write to, is refused, since it names commands to run.
 func Load(path string, o Options) (*Config, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -57,8 +56,8 @@ func Load(path string, o Options) (*Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	if info.Mode().IsRegular() && info.Mode().Perm()&0o002 != 0 && runtime.GOOS != "windows" {
-		return nil, fmt.Errorf("read configuration %s: everybody may write to it, and it names commands to run: chmod o-w", path)
+	if err := trusted(path, info, os.Geteuid()); err != nil {
+		return nil, fmt.Errorf("read configuration %s: %w", path, err)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
