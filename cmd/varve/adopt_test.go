@@ -199,8 +199,9 @@ func TestSessionsOfRdiffBackupAreSavedInAnyStore(t *testing.T) {
 				t.Errorf("a session that changed one small file added %d bytes", last.Added)
 			}
 			l.call(exitGood, "verify")
-			l.must(os.WriteFile(filepath.Join(l.dir, "rdiff-backup-data/current_mirror.2024-02-24T01:00:00Z.data"), nil, 0o600))
-			if _, errs := l.call(exitGood, "adopt", l.dir); !strings.Contains(errs, "2024-02-24") || !strings.Contains(errs, "did not come to its end") {
+			broken := time.Date(2024, 2, 24, 1, 0, 0, 0, time.UTC)
+			l.must(os.WriteFile(filepath.Join(l.dir, "rdiff-backup-data/current_mirror."+broken.Format(time.RFC3339)+".data"), nil, 0o600))
+			if _, errs := l.call(exitGood, "adopt", l.dir); !strings.Contains(errs, broken.Local().Format(time.DateTime)) || !strings.Contains(errs, "did not come to its end") {
 				t.Errorf("of a session that was broken off it says %q", errs)
 			}
 			check()

@@ -164,7 +164,7 @@ func TestNoCommandOfAJobSeesASecret(t *testing.T) {
 	h.good()
 	text, err := os.ReadFile(h.at("environment"))
 	h.must(err)
-	if n := strings.Count(string(text), "HOME="); n != 5 {
+	if n := strings.Count("\n"+string(text), "\nHOME="); n != 5 {
 		t.Errorf("%d commands wrote down their environment, want 5", n)
 	}
 	if strings.Contains(string(text), "s3cret") {

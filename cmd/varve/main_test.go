@@ -22,11 +22,12 @@ func TestMain(m *testing.M) {
 	testscript.Main(homeless{m}, map[string]func(){"varve": varveForTests})
 }
 
-// homeless runs tests with their own directories for what is known of vaults.
+// homeless runs tests with their own directories for what is known of vaults, and with the usual modes of new files.
 type homeless struct{ m *testing.M }
 
 // Run runs the tests.
 func (h homeless) Run() int {
+	syscall.Umask(0o022)
 	dir, err := os.MkdirTemp("", "varve-known-")
 	if err == nil {
 		defer os.RemoveAll(dir)

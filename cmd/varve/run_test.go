@@ -73,6 +73,13 @@ func TestTheLineThatRestoresCanBePasted(t *testing.T) {
 	if got := restoreLine(&config.Store{Place: "/v", KeyFile: "/k"}, varve.SnapshotID{1}); !strings.Contains(got, "--key /k") {
 		t.Error(got)
 	}
+	ssh := config.Line{"ssh", "-p", "2 2"}
+	if got := restoreLine(&config.Store{Place: "h:v", SSH: ssh}, varve.SnapshotID{1}); !strings.Contains(got, `-s h:v --ssh 'ssh -p '\''2 2'\''' `) {
+		t.Error(got)
+	}
+	if got := restoreLine(&config.Store{Place: "/v", SSH: ssh}, varve.SnapshotID{1}); strings.Contains(got, "--ssh") {
+		t.Error(got)
+	}
 }
 
 func TestWhatIsMissingIsToldBeforeWhatChanged(t *testing.T) {
@@ -143,9 +150,9 @@ func TestAFailureToTellPeopleIsToldAndChangesNothing(t *testing.T) {
 }
 
 func TestJobsOfOneNameInTwoConfigurationsDoNotStopEachOther(t *testing.T) {
-	first, _ := oneJob(t, "schedule = \"daily 02:00\"\n")
+	first, _ := oneJob(t, "schedule = \"every 12h\"\n")
 	state := os.Getenv("VARVE_STATE_DIR")
-	second, _ := oneJob(t, "schedule = \"daily 02:00\"\n")
+	second, _ := oneJob(t, "schedule = \"every 12h\"\n")
 	t.Setenv("VARVE_STATE_DIR", state)
 	for _, path := range []string{first, second} {
 		text, err := os.ReadFile(path)

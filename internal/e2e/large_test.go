@@ -39,8 +39,8 @@ func TestATerabyteOfHolesTakesSecondsBothWays(t *testing.T) {
 	saved := time.Since(begin)
 	exact(t, restored(t, store, snap.ID, mnt+"/source", mnt+"/restored"))
 	back := time.Since(begin) - saved
-	if saved > 10*time.Second || back > 10*time.Second {
-		t.Errorf("backup took %v, restore %v; each may take 10 s", saved, back)
+	if saved > time.Minute || back > time.Minute {
+		t.Errorf("backup took %v, restore %v; each may take a minute", saved, back)
 	}
 	verified(t, store)
 	ok(t, store.Close())

@@ -29,6 +29,7 @@ func TestMain(m *testing.M) {
 	if name := os.Getenv(villainous); name != "" {
 		os.Exit(serveSFTP(name))
 	}
+	syscall.Umask(0o022) // what tests make has the usual modes
 	dir, err := os.MkdirTemp("", "varve-e2e-program-")
 	if err == nil {
 		err = os.Chmod(dir, 0o755)

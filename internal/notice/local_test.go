@@ -29,9 +29,20 @@ func socket(t *testing.T, name string) *net.UnixConn {
 	return conn
 }
 
+// short returns a directory with a short path, for sockets.
+func short(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "varve-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
 func receive(t *testing.T, conn *net.UnixConn) string {
 	t.Helper()
-	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	b := make([]byte, 64<<10)
@@ -43,7 +54,7 @@ func receive(t *testing.T, conn *net.UnixConn) string {
 }
 
 func TestSyslogHearsWithThePriorityOfTheEvent(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "log")
+	path := filepath.Join(short(t), "log")
 	conn := socket(t, path)
 	opts := options()
 	opts.Log = path
@@ -98,7 +109,7 @@ func TestTheJournalGetsLevelsOnStandardError(t *testing.T) {
 }
 
 func TestSystemdIsToldHowTheServiceDoes(t *testing.T) {
-	for _, name := range []string{filepath.Join(t.TempDir(), "notify"), fmt.Sprintf("@varve-test-%d-%d", os.Getpid(), time.Now().UnixNano())} {
+	for _, name := range []string{filepath.Join(short(t), "notify"), fmt.Sprintf("@varve-test-%d-%d", os.Getpid(), time.Now().UnixNano())} {
 		conn := socket(t, name)
 		env := map[string]string{"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "30000000", "WATCHDOG_PID": fmt.Sprint(os.Getpid())}
 		s := NewService(func(name string) string { return env[name] })

@@ -99,7 +99,7 @@ func (r *Report) results(t *text) {
 	for _, s := range r.Stores {
 		one := s.Name + ": " + s.Result
 		if s.Error != "" {
-			one += ": " + s.Error
+			one += ": " + strings.ReplaceAll(s.Error, "\n", "; ")
 		}
 		stores = append(stores, one)
 	}

@@ -39,7 +39,7 @@ func daemon(t *testing.T, dir string, more ...string) Location {
 		_ = cmd.Wait() // it was killed
 	})
 	at := Location{Host: "127.0.0.1", Port: port, Module: "open"}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		c, err := net.Dial("tcp", net.JoinHostPort(at.Host, fmt.Sprint(port)))
 		if err == nil {
 			ok(t, c.Close())

@@ -73,7 +73,7 @@ func TestFivePushesMakeFiveLinkedSnapshotsAndLeaveOlderOnesAlone(t *testing.T) {
 	write(t, src+"/file2", "new")
 	push()
 	write(t, src+"/big2", string(noise(2, 4<<20)))
-	s.breakOff(t, "-aHAX", "--delete", "--numeric-ids", "--bwlimit=4000", src+"/", "host:/any/where")
+	s.breakOff(t, "-aHAX", "--delete", "--numeric-ids", "--bwlimit=1000", src+"/", "host:/any/where")
 	push()
 	ok(t, os.Chtimes(src+"/empty", time.Unix(5, 6), time.Unix(5, 6)))
 	ok(t, os.RemoveAll(src+"/odd"))
@@ -137,9 +137,9 @@ func (s shelf) arrivingIn(patterns ...string) (n int64) {
 // await waits for another process.
 func (s shelf) await(t *testing.T, until func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !until(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !until(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited for half a minute\n%s", s.logged(t))
+			t.Fatalf("waited for two minutes\n%s", s.logged(t))
 		}
 	}
 }
@@ -149,7 +149,7 @@ func TestWhatABrokenPushLeftIsBuiltOn(t *testing.T) {
 	needRoot(t)
 	s, src := newShelf(t), filepath.Join(t.TempDir(), "src")
 	write(t, src+"/big", string(noise(3, 8<<20)))
-	s.breakOff(t, "-a", "--bwlimit=4000", src+"/", "host:x")
+	s.breakOff(t, "-a", "--bwlimit=1000", src+"/", "host:x")
 	part, err := os.Stat(s.list("kept")[0] + "/big")
 	ok(t, err)
 	if part.Size() < 1<<19 || part.Size() >= 8<<20 {

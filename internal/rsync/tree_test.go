@@ -123,7 +123,7 @@ func testPushesIntoATree(t *testing.T, s shelf, src string) {
 	push()
 	write(t, src+"/big", string(noise(7, 4<<20)))
 	s.give(t, src+"/big")
-	s.breakOffTree(t, "-aHAX", "--delete", "--numeric-ids", "--bwlimit=4000", src+"/", "host:x")
+	s.breakOffTree(t, "-aHAX", "--delete", "--numeric-ids", "--bwlimit=1000", src+"/", "host:x")
 	push()
 	push()
 
