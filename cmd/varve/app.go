@@ -35,6 +35,7 @@ type app struct {
 	tty     func() (*os.File, error) // opens the terminal where a passphrase can be asked for; nil where there is none
 	hangups chan os.Signal           // those that end the program as SIGTERM does, unless the daemon takes them for itself
 	signals chan os.Signal           // those that ask for a line of progress
+	stopped <-chan struct{}          // closed when the program is to end
 
 	workFactor int // of new passphrases; 0 for the usual one
 
@@ -86,6 +87,7 @@ func run(ctx context.Context, a *app, args []string) (code int) {
 			code = exitFailed
 		}
 	}()
+	a.stopped = ctx.Done()
 	root := a.rootCommand()
 	root.SetArgs(append([]string{}, args...))
 	root.SetOut(a.out)

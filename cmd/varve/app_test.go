@@ -46,7 +46,7 @@ func testApp() (a *app, out, errs *buffer) {
 	a = &app{
 		in: strings.NewReader(""), out: newOutput(out), screen: &screen{w: errs, width: func() int { return 80 }},
 		now: time.Now, env: testEnv, host: func() (string, error) { return "testhost", nil },
-		open: osfs.Open, hangups: make(chan os.Signal, 1), signals: make(chan os.Signal, 1), workFactor: 1,
+		open: osfs.Open, program: lastingProgram, hangups: make(chan os.Signal, 1), signals: make(chan os.Signal, 1), workFactor: 1,
 	}
 	return a, out, errs
 }

@@ -40,7 +40,7 @@ func (a *app) withJobs(c *cobra.Command, f func(*configured) error) error {
 	}
 	conf, path, err := a.loadConfig(c)
 	if err != nil {
-		return jobError(c.Context(), err)
+		return jobError(c.Context(), unread{err})
 	}
 	j, err := a.newJobs(c.Context(), conf, path)
 	if err != nil {
@@ -68,7 +68,7 @@ func (a *app) newJobs(ctx context.Context, conf *config.Config, path string) (*c
 		Built: builtAt(), Open: j.stores.open, Sources: a.sourceOptions, Freeze: a.freeze, Owners: newOwners(),
 		Scratch: jobs.ScratchIn(a.scratchBase(), crand.Text), Warn: a.warnOfRun,
 		ExitCode: func(err error) int { return jobCode(ctx, err) }}
-	j.teller = &teller{app: a, deps: j.deps}
+	j.teller = &teller{app: a, deps: j.deps, sent: map[mailing]bool{}}
 	j.deps.Notify = j.teller.tell
 	return j, nil
 }

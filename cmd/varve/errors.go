@@ -12,6 +12,7 @@ import (
 	"varve/internal/freeze"
 	"varve/internal/location"
 	"varve/internal/mux"
+	"varve/internal/remote"
 	"varve/internal/retention"
 	"varve/internal/rsync"
 	"varve/internal/ssh"
@@ -119,8 +120,11 @@ func statusOf(status int, err error) error {
 
 // ofStore names the store in an error that says that it has no room left.
 func ofStore(path string, err error) error {
-	if !errors.Is(err, disk.ErrNoSpace) {
+	switch {
+	case !errors.Is(err, disk.ErrNoSpace):
 		return err
+	case errors.Is(err, remote.ErrQuota):
+		return fmt.Errorf("store %s: %w", quote(path), err)
 	}
 	return fmt.Errorf("store %s %w: %w", quote(path), errFull, err)
 }
@@ -192,7 +196,7 @@ func hint(err error) string {
 		{location.ErrPlace, "a directory whose name has a colon is written ./a:b or with its absolute path"},
 		{errUsage, "varve help COMMAND explains the arguments"},
 		{varve.ErrNoStore, "is it a disk that is not mounted? To make a new store there, run varve init STORE, or backup with --init"},
-		{vault.ErrLocked, "give --passphrase-file, --passphrase-command or --key, or run it on a terminal, which is asked"},
+		{vault.ErrLocked, "give --passphrase-file, --passphrase-command or --key, or run it on a terminal, which is asked; copy takes --from-passphrase-file and so on for the store that it reads"},
 		{vault.ErrWitness, "do not trust this storage: snapshots are missing, or it is another vault than the one that the words are from"},
 		{vault.ErrPruned, "a copy of it may be in another store: varve copy"},
 		{vault.ErrNoKey, "varve key list tells the names"},
@@ -215,6 +219,7 @@ func hint(err error) string {
 		{disk.ErrCrossDevice, "a directory is taken in as it is where the store is on the same file system; --copy saves it in any store"},
 		{tree.ErrOrder, "snapshots are taken in oldest first; --series puts them into a series of their own"},
 		{errOwners, "run as root to restore owners, or leave them alone with --no-owner"},
+		{remote.ErrQuota, "who looks after that store makes room there with varve forget, in a vault together with varve prune, or gives the key a larger --quota"},
 		{errFull, "varve forget makes room, in a vault together with varve prune; both work on a full disk"},
 		{disk.ErrNotEmpty, "a new store wants an empty directory"},
 		{errVerified, "varve backup --recheck saves damaged files anew; another snapshot may hold a good copy of what is named above"},

@@ -11,6 +11,7 @@ import (
 	"varve/internal/freeze"
 	"varve/internal/hook"
 	jobs "varve/internal/job"
+	"varve/internal/remote"
 	"varve/internal/vault"
 )
 
@@ -43,10 +44,12 @@ func jobHint(err error) string {
 		sentinel error
 		text     string
 	}{
+		{jobs.ErrBarred, "varve config check tells what is wrong in the configuration file; where it is gone for good, varve schedule remove"},
 		{jobs.ErrIncomplete, "make what is missing readable, or exclude it"},
 		{jobs.ErrGuard, "is it a disk that is not mounted? The guard of the job names what must be there"},
 		{jobs.ErrClock, "correct the clock; the next run removes what may go"},
 		{jobs.ErrRoom, "make room there, or ask for less: guard.min-free, max-size, keep-free"},
+		{remote.ErrQuota, "who looks after that store makes room there, with varve forget, or gives the key a larger --quota"},
 		{disk.ErrNoSpace, "make room in the store: varve forget, in a vault together with varve prune; both work on a full disk"},
 		{jobs.ErrCommand, "run the command by hand to see what it says; a snapshot is made when it succeeds"},
 		{freeze.ErrKind, "the key snapshot of the job says of what kind it is; none reads the files as they are"},

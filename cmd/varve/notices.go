@@ -20,13 +20,32 @@ type teller struct {
 	deps *jobs.Deps
 	// late are the notices that get figures, which are known once a run has ended and is remembered.
 	late []*config.Notice
-	mu   sync.Mutex // guards late: while a job runs others may be told of
+	// sent are the events that all who were to hear of them were told, and somebody by mail.
+	sent map[mailing]bool
+	mu   sync.Mutex // guards late and sent: while a job runs others may be told of
+}
+
+// mailing is an event of a job.
+type mailing struct {
+	job  string
+	kind config.Event
 }
 
 // tell tells of an event. Figures wait for flush.
 func (t *teller) tell(ctx context.Context, e jobs.Event) error {
 	now := t.listeners(e)
-	return t.send(ctx, now, t.app.sourceOptions(e.Job).Reach.SSH, t.report(e))
+	err := t.send(ctx, now, t.app.sourceOptions(e.Job).Reach.SSH, t.report(e))
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sent[mailing{e.Job.Name, e.Kind}] = err == nil && slices.ContainsFunc(now, func(n *config.Notice) bool { return n.Kind == config.Mail })
+	return err
+}
+
+// mailed reports whether all who were to hear of an event were told, and somebody by mail.
+func (t *teller) mailed(e jobs.Event) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.sent[mailing{e.Job.Name, e.Kind}]
 }
 
 // listeners returns the notices that an event goes to now, and keeps the others.
@@ -154,8 +173,8 @@ func storeMetrics(d *jobs.Deps, s *config.Store) notice.StoreMetrics {
 		return m
 	}
 	m.Seen = h.Seen
-	if n := len(h.Sizes); n > 0 {
-		m.Used, m.Free = h.Sizes[n-1].Used, h.Sizes[n-1].Free
+	if z := h.Size(); z != nil {
+		m.Used, m.Free = z.Used, z.Free
 	}
 	if h.Verify != nil {
 		m.Verified, m.Damage = h.Verify.Time, h.Verify.Damage
@@ -163,8 +182,8 @@ func storeMetrics(d *jobs.Deps, s *config.Store) notice.StoreMetrics {
 	if h.Prune != nil {
 		m.Pruned = h.Prune.Time
 	}
-	if h.Proven != nil {
-		m.Proven = h.Proven.Time
+	if p := h.Proven(); p != nil {
+		m.Proven = p.Time
 	}
 	return m
 }

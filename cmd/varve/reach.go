@@ -51,7 +51,7 @@ func (r *reachFlags) check(a *app) (err error) {
 // reach returns how other machines are reached.
 func (r *reachFlags) reach(a *app) location.Reach {
 	return location.Reach{SSH: r.words, Interactive: a.errTTY && a.canAsk(), Connections: r.connections, Program: r.program, Version: program(),
-		Warn: a.gotOver, Dialled: func() { debug.SetMemoryLimit(farHeap) }}
+		Warn: a.gotOver, Stopped: a.stopped, Dialled: func() { debug.SetMemoryLimit(farHeap) }}
 }
 
 // gotOver tells whoever watches what went wrong with a connection and is being mended. Once all is well nobody else needs to know, and where

@@ -29,7 +29,8 @@ func newNewcomer(t *testing.T) *newcomer {
 		t.Fatal(err)
 	}
 	n := &newcomer{T: t, top: t.TempDir(), now: time.Date(2026, 11, 20, 10, 20, 30, 0, time.UTC)}
-	for name, text := range map[string]string{"etc/hosts": "127.0.0.1 localhost\n", "etc/cron.d/other": "# somebody else's\n", "home/u/notes": "one\n",
+	for name, text := range map[string]string{"etc/hosts": "127.0.0.1 localhost\n", "etc/cron.d/other": "# somebody else's\n", "proc/1/comm": "cron\n",
+		"home/u/notes":  "one\n",
 		"root/.profile": "", "mnt/backup/lost+found/x": "", "sendmail": "#!/bin/sh\n{ cat; echo; echo END; } >>" + n.path("mails") + "\n"} {
 		n.write(name, text)
 	}
@@ -132,7 +133,7 @@ func TestTheReadmesThreeCommandsMakeAScheduledAlarmedAndProvenBackup(t *testing.
 
 	// What the README shows is what there is, but for the figures of the day.
 	status := n.varve(exitGood, commands[3])
-	shown := regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d`)
+	shown := regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d|\+?\d+(\.\d)? ([KMGT]i)?B| +`)
 	if got, want := shown.ReplaceAllString(status, "T"), shown.ReplaceAllString(strings.Join(commands[4:], "\n")+"\n", "T"); got != want {
 		t.Errorf("varve status prints\n%sand in the README it is\n%s", got, want)
 	}

@@ -117,7 +117,7 @@ func (r *restoring) into(ctx context.Context, p *location.Place, o *opened, targ
 	if o.path == "" {
 		m.expect(o.snap.Files+o.snap.Dirs, o.snap.Bytes)
 	}
-	t := &restoreReport{restoring: r, meter: m, dir: target.Path, made: target.Made, failed: a.newLimited(), unkept: unkept{}}
+	t := &restoreReport{restoring: r, meter: m, dir: target.Path, made: target.Made, far: target.Far(), failed: a.newLimited(), unkept: unkept{}}
 	t.begin()
 	uid := os.Geteuid()
 	var report restore.Report
@@ -205,8 +205,10 @@ type restoreReport struct {
 	meter  *meter
 	dir    string
 	made   bool // the target did not exist
+	far    bool // it is on another machine
 	failed *limited
 	unkept unkept
+	coarse unkeptCount // of times that the target keeps in coarser units
 }
 
 // at returns the path on the target that people see.
@@ -233,6 +235,11 @@ func (t *restoreReport) event(e restore.Event) {
 		return
 	case restore.Unkept:
 		t.unkept.add(e.Aspect, e.Path)
+		return
+	case restore.Coarse:
+		if t.coarse.count++; t.coarse.count == 1 {
+			t.coarse.aspect, t.coarse.example = e.Aspect, e.Path
+		}
 		return
 	case restore.Partly:
 		t.meter.add(0, e.Bytes)
@@ -289,6 +296,25 @@ func (t *restoreReport) close() {
 			continue
 		}
 		t.app.warn("not restored: %s", u.text(path))
+	}
+	if t.coarse.count > 0 {
+		t.tellCoarse()
+	}
+}
+
+// tellCoarse tells of times that lack their end, which is no gap: nobody who restores to such a place expects more.
+func (t *restoreReport) tellCoarse() {
+	objects := count(t.coarse.count, "object", "objects")
+	switch {
+	case t.app.json:
+		event := t.coarse.json(t.at(t.coarse.example))
+		event.Event = restore.Coarse.String()
+		t.app.emitEvent(event)
+	case t.app.quiet:
+	case t.far:
+		t.app.screen.line("varve: times of " + objects + " are kept to the second: SFTP has no fractions")
+	default:
+		t.app.screen.line("varve: times of " + objects + " are kept as exactly as the file system of " + quote(t.dir) + " can")
 	}
 }
 

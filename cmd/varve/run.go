@@ -21,6 +21,8 @@ type running struct {
 	all bool
 	due bool
 	how jobs.How
+	// cron says that what is printed is mailed; mailed that something was left out for that reason, said that something was not.
+	cron, mailed, said bool
 
 	reports []*jobs.Report
 	late    map[string]int // how many stores of a job people were told are overdue
@@ -46,12 +48,17 @@ until somebody has looked and run the job with --accept.`,
 			if err := r.check(names); err != nil {
 				return err
 			}
-			return a.withJobs(c, func(j *configured) error { return r.run(c.Context(), j, names) })
+			run := func(j *configured) error { return r.run(c.Context(), j, names) }
+			if r.due {
+				return a.withDueJobs(c, names, run)
+			}
+			return a.withJobs(c, run)
 		},
 	}
 	flags := c.Flags()
 	flags.BoolVar(&r.all, "all", false, "run all jobs")
 	flags.BoolVar(&r.due, "due", false, "run what is due, and tell what is overdue; of the jobs that are named, if any are")
+	flags.BoolVar(&r.cron, "cron", false, "print no report that a notice has sent by mail: cron would mail it once more")
 	flags.BoolVar(&r.how.Accept, "accept", false, "take the snapshot for good, however much was lost or changed: somebody has looked")
 	return c
 }
@@ -83,7 +90,11 @@ func (r *running) run(ctx context.Context, j *configured, names []string) error 
 		r.one(ctx, j, one)
 	}
 	r.alarm(ctx, j)
-	return r.outcome(ctx)
+	err = r.outcome(ctx)
+	if err != nil && r.mailed && !r.said && ctx.Err() == nil {
+		return statusOf(exitCode(ctx, err), errSilent)
+	}
+	return err
 }
 
 // alarm tells what is overdue, if that was asked for; before are the jobs that are run next.
@@ -178,7 +189,10 @@ func (r *running) print(j *configured, e jobs.Event) {
 	case p != nil && p.Result == history.Interrupted && p.Aftermath == nil:
 	case a.json:
 		a.emitEvent(told)
+	case (p == nil || p.Err != nil) && r.cron && j.teller.mailed(e):
+		r.mailed = true
 	case p == nil || p.Err != nil:
+		r.said = true
 		a.screen.line(strings.TrimSuffix(told.Text(), "\n") + "\n")
 	case a.talks():
 		s := p.Snapshot

@@ -10,6 +10,7 @@ import (
 	"varve/internal/config"
 	"varve/internal/history"
 	jobs "varve/internal/job"
+	"varve/internal/location"
 	"varve/internal/notice"
 )
 
@@ -35,7 +36,7 @@ func (t *teller) report(e jobs.Event) *notice.Report {
 	}
 	if good != nil {
 		r.Good, r.GoodID = good.Begin, good.Snapshot
-		r.Restore = t.restoreLine(good.Store, good.Snapshot)
+		r.Restore = restoreLine(t.readable(good.Store), good.Snapshot)
 	}
 	if e.Report != nil && errors.Is(e.Report.Err, jobs.ErrSuspect) {
 		r.Hint = strings.TrimSuffix(t.judging(e, good)+"; "+r.Hint, "; ")
@@ -49,8 +50,8 @@ func (t *teller) report(e jobs.Event) *notice.Report {
 // judging tells how to look at a suspect snapshot, and what to do then.
 func (t *teller) judging(e jobs.Event, good *history.Run) string {
 	look := ""
-	if s := t.deps.Config.Store(e.Report.Store); s != nil && good != nil && good.Store == e.Report.Store {
-		look = ": varve diff -s " + shellWord(s.Place) + " " + good.Snapshot.Short() + " " + e.Report.Snapshot.ID.Short()
+	if s := t.readable(e.Report.Store); s != nil && good != nil && good.Store == e.Report.Store {
+		look = ": varve diff " + storeWords(s) + " " + good.Snapshot.Short() + " " + e.Report.Snapshot.ID.Short()
 	}
 	return "look what is lost or changed" + look + "; where all is well: varve run --accept " + e.Job.Name +
 		"; if not, restore from the last good snapshot"
@@ -181,32 +182,46 @@ func problem(e varve.Event) string {
 	return line
 }
 
-// restoreLine is the function of that name for a store that the configuration names. A key that only adds restores nothing.
-func (t *teller) restoreLine(name string, id varve.SnapshotID) string {
+// readable returns a store of the configuration as somebody opens it who wants to read; nil where it is not known any more. A key that only
+// adds reads nothing.
+func (t *teller) readable(name string) *config.Store {
 	s := t.deps.Config.Store(name)
 	if h, err := t.deps.History.Store(name); s != nil && err == nil && h.Blind {
-		s = &config.Store{Place: s.Place}
+		s = &config.Store{Place: s.Place, SSH: s.SSH}
 	}
-	return restoreLine(s, id)
+	return s
 }
 
-// restoreLine returns the command that restores a snapshot; empty where the store is not known any more.
+// restoreLine returns the command that restores a snapshot from a store; empty without one.
 func restoreLine(s *config.Store, id varve.SnapshotID) string {
 	if s == nil {
 		return ""
 	}
-	words := []string{"varve", "restore", "-s", s.Place}
+	return "varve restore " + storeWords(s) + " " + id.Short() + " -t DIR"
+}
+
+// storeWords returns the flags that have a command open a store, as a shell reads them.
+func storeWords(s *config.Store) string {
+	words := []string{"-s", s.Place}
 	switch {
 	case s.KeyFile != "":
 		words = append(words, "--key", s.KeyFile)
 	case s.PassphraseFile != "":
 		words = append(words, "--passphrase-file", s.PassphraseFile)
 	}
-	words = append(words, id.Short(), "-t", "DIR")
-	for i, w := range words {
-		words[i] = shellWord(w)
+	if at, err := location.Parse(s.Place); err == nil && at.Scheme != location.Local && len(s.SSH) > 0 {
+		words = append(words, "--ssh", shellWords(s.SSH))
 	}
-	return strings.Join(words, " ")
+	return shellWords(words)
+}
+
+// shellWords returns words as a shell reads them.
+func shellWords(words []string) string {
+	var quoted []string
+	for _, w := range words {
+		quoted = append(quoted, shellWord(w))
+	}
+	return strings.Join(quoted, " ")
 }
 
 // shellWord returns a word as a shell reads it.

@@ -53,7 +53,7 @@ func TestSeed_L2_ReadAccessSufficesForABackupAndNotForARestore(t *testing.T) {
 	if d := takeCensus(t, src).differences(changed); d != "" {
 		t.Errorf("a session that may only read has changed:\n%s", d)
 	}
-	o.run("restore", "-s", "store", from, "-t", o.far("src"))
+	o.call(exitGood, "restore", "-s", "store", from, "-t", o.far("src"))
 	if d := plainly(takeCensus(t, src)).differences(plainly(before)); d != "" {
 		t.Errorf("a session that may write has not restored:\n%s", d)
 	}
@@ -231,7 +231,7 @@ func TestSeed_L8_ARestoreToTheDeviceKeepsWhatItDoesNotKnow(t *testing.T) {
 	if d := takeCensus(t, src).differences(changed); d != "" {
 		t.Errorf("something was restored on this machine:\n%s", d)
 	}
-	o.run(restore...)
+	o.call(exitGood, restore...)
 	got := takeCensus(t, src)
 	if got["sub/extra"] != changed["sub/extra"] {
 		t.Error("what the snapshot does not know has gone")

@@ -176,7 +176,7 @@ func TestSeed_B3_ASlowLineOnlyTakesLonger(t *testing.T) {
 	if !killed(t, "backup", "", cmd.Wait()) {
 		t.Fatal("the first run has ended before it was killed")
 	}
-	o.must(os.RemoveAll(o.there("store/.varve/locks/s"))) // it is taken over when it was silent for a minute
+	o.must(os.RemoveAll(o.there("store/.varve/locks/%far-s"))) // it is taken over when it was silent for a minute
 
 	second := far.process(t.Context(), backup...)
 	var text bytes.Buffer

@@ -28,9 +28,9 @@ func openShelf(parent *os.Root, name string, create bool) (*shelf, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, _ := info.Sys().(*syscall.Stat_t)
-	if !info.IsDir() || info.Mode().Perm()&0o077 != 0 || st == nil || st.Uid != uint32(os.Geteuid()) {
-		return nil, &fs.PathError{Op: "open", Path: joined(parent.Name(), name), Err: errors.New("is not a directory that varve has made")}
+	if why := planted(info); why != "" {
+		return nil, &fs.PathError{Op: "open", Path: joined(parent.Name(), name),
+			Err: fmt.Errorf("%s, so varve has not made it and does not use it: find out who has, and remove it", why)}
 	}
 	root, err := parent.OpenRoot(name)
 	if err != nil {
@@ -44,6 +44,20 @@ func openShelf(parent *os.Root, name string, create bool) (*shelf, error) {
 		return nil, errors.Join(err, root.Close())
 	}
 	return &shelf{root}, nil
+}
+
+// planted says by what one sees that somebody else has made an object; empty where it is a directory of the process's own.
+func planted(info fs.FileInfo) string {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !ok || !info.IsDir():
+		return "is no directory"
+	case st.Uid != uint32(os.Geteuid()):
+		return fmt.Sprintf("belongs to user %d", st.Uid)
+	case info.Mode().Perm()&0o077 != 0:
+		return fmt.Sprintf("is open to others, mode %04o", info.Mode().Perm())
+	}
+	return ""
 }
 
 // claim is a picture's name and its lock.

@@ -46,6 +46,37 @@ func TestALockTellsTheLivingFromTheDead(t *testing.T) {
 	}
 }
 
+func TestWhatSomebodyElseHasPutInThePlaceOfADirectoryIsNamedAndLeftAlone(t *testing.T) {
+	top, outside := t.TempDir(), t.TempDir()
+	at := top + "/" + DirName
+	root, err := os.OpenRoot(top)
+	ok(t, err)
+	defer root.Close()
+	plants := map[string]func() error{
+		"is no directory":     func() error { return os.WriteFile(at, nil, 0o700) },
+		"is no directory, so": func() error { return os.Symlink(outside, at) },
+		"mode 0750":           func() error { return errors.Join(os.Mkdir(at, 0o700), os.Chmod(at, 0o750)) },
+	}
+	if os.Geteuid() == 0 {
+		plants["belongs to user 1000"] = func() error { return errors.Join(os.Mkdir(at, 0o700), os.Chown(at, 1000, 1000)) }
+	}
+	for want, plant := range plants {
+		ok(t, plant())
+		before, err := os.Lstat(at)
+		ok(t, err)
+		if s, err := openShelf(root, DirName, true); err == nil || !strings.Contains(err.Error(), at+": ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %+v, %v", want, s, err)
+		}
+		if after, err := os.Lstat(at); err != nil || !os.SameFile(before, after) || after.Mode() != before.Mode() {
+			t.Errorf("%s: it was touched: %v", want, err)
+		}
+		ok(t, os.Remove(at))
+	}
+	if names, err := os.ReadDir(outside); err != nil || len(names) > 0 {
+		t.Errorf("%v, %v", names, err)
+	}
+}
+
 func TestALockCountsOnlyWhileItsFileIsThere(t *testing.T) {
 	s := newShelf(t)
 	c, err := s.claim(func() string { return idWith("B") })

@@ -40,7 +40,7 @@ func TestWhatWasSavedIsReadAgain(t *testing.T) {
 	must(t, err)
 	l.Record.Start(begin)
 	l.Record.Finish(history.Run{Begin: begin, End: begin.Add(time.Hour), Result: history.Success, Store: "usb", Snapshot: varve.SnapshotID{1}})
-	l.Record.Hold("usb", begin)
+	l.Record.Hold("usb", begin, varve.SnapshotID{1})
 	must(t, errors.Join(l.Save(), l.Close(), h.Close()))
 	j, err := open(t, d.Root()).Job("home")
 	must(t, err)
@@ -176,5 +176,51 @@ func TestNamesThatLeadElsewhereAreRefused(t *testing.T) {
 		if _, err := h.LockJob(name); !errors.Is(err, disk.ErrName) {
 			t.Errorf("%q: %v", name, err)
 		}
+	}
+}
+
+func TestASizeStaysUntilAnotherIsFoundOut(t *testing.T) {
+	var s history.Store
+	if s.Size() != nil {
+		t.Error("nothing is known")
+	}
+	for _, z := range []history.Size{{Used: 100, Free: 9}, {Used: -1, Free: 8}} { // both of one day
+		z.Time = begin
+		s.Grow(z)
+	}
+	if z := s.Size(); len(s.Sizes) != 1 || z.Used != 100 || z.Free != 8 {
+		t.Errorf("%+v", s.Sizes)
+	}
+	s.Grow(history.Size{Time: begin.AddDate(0, 0, 1), Used: -1, Free: 7})
+	if z := s.Size(); len(s.Sizes) != 2 || z.Used != 100 || z.Free != 7 || !z.Time.Equal(begin) {
+		t.Errorf("%+v", z)
+	}
+}
+
+func TestWhatMayBeForgottenIsNotAddedUp(t *testing.T) {
+	var j history.Job
+	enter := func(hours int, stored map[string]int64) {
+		at := begin.Add(time.Duration(hours) * time.Hour)
+		j.Start(at)
+		j.Finish(history.Run{Begin: at, End: at, Result: history.Success, Stored: stored})
+	}
+	for i := range history.MaxRuns - 1 {
+		enter(i, map[string]int64{"usb": 1})
+	}
+	if n, known := j.AddedSince("usb", begin.AddDate(0, 0, -1)); n != history.MaxRuns-1 || !known {
+		t.Errorf("%d, %v", n, known)
+	}
+	enter(history.MaxRuns, nil)
+	if n, known := j.Added("usb"); n != 1 || !known {
+		t.Errorf("%d, %v", n, known)
+	}
+	if _, known := j.Added("box"); known {
+		t.Error("it never got anything")
+	}
+	if _, known := j.AddedSince("usb", begin.AddDate(0, 0, -1)); known {
+		t.Error("there may have been runs before")
+	}
+	if n, known := j.AddedSince("usb", begin.Add(9*time.Hour)); n != history.MaxRuns-1-10 || !known {
+		t.Errorf("%d, %v", n, known)
 	}
 }

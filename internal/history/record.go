@@ -47,6 +47,8 @@ type Run struct {
 	// Copied and Forgotten count snapshots in all stores of the job.
 	Copied    int `json:"copied,omitempty"`
 	Forgotten int `json:"forgotten,omitempty"`
+	// Stored are the bytes of content that each store, by name, had to store anew; of stores that got nothing there is no number.
+	Stored map[string]int64 `json:"stored,omitempty"`
 }
 
 // Job is what is remembered of a job.
@@ -60,12 +62,30 @@ type Job struct {
 	Made    *Run `json:"made,omitempty"`
 	// Good is when the backup began that is the newest good snapshot of the job in each store.
 	Good map[string]time.Time `json:"good,omitempty"`
+	// GoodID is what that snapshot is in each store; zero where a store is known to have it under an ID that is not.
+	GoodID map[string]varve.SnapshotID `json:"good_id,omitempty"`
+	// Held is what each store had of the job when it was looked at last.
+	Held map[string]Held `json:"held,omitempty"`
 	// Trouble says that something was wrong when people were told last, or that a run was killed, which could tell nobody.
 	Trouble bool `json:"trouble,omitempty"`
 	// Alarmed is when people were last told that the job is overdue.
 	Alarmed time.Time `json:"alarmed,omitzero"`
 	// Leap is when the clock had jumped by so much that it may be wrong; zero where it never did.
 	Leap time.Time `json:"leap,omitzero"`
+	// Rest is when a run began after a longer pause than usual; zero where that is long ago.
+	Rest time.Time `json:"rest,omitzero"`
+}
+
+// Held is what a store has of a job.
+type Held struct {
+	// Time is when the store was looked at.
+	Time time.Time `json:"time"`
+	// Snapshots counts all of the job's, Suspect and Incomplete those of them that are.
+	Snapshots  int `json:"snapshots"`
+	Suspect    int `json:"suspect"`
+	Incomplete int `json:"incomplete"`
+	// Doubtful is the newest that is suspect or incomplete; zero where none is.
+	Doubtful varve.SnapshotID `json:"doubtful,omitzero"`
 }
 
 // Alarm is what was told of a job by somebody else than its run, which owns the record of the job.
@@ -131,12 +151,47 @@ func (j *Job) Finish(r Run) {
 	}
 }
 
-// Hold enters that a store has a good snapshot of the job, the backup having begun at a time.
-func (j *Job) Hold(store string, at time.Time) {
+// Hold enters that a store has a good snapshot of the job, with an ID there, the backup having begun at a time.
+func (j *Job) Hold(store string, at time.Time, id varve.SnapshotID) {
 	if j.Good == nil {
 		j.Good = map[string]time.Time{}
 	}
-	j.Good[store] = at
+	if j.GoodID == nil {
+		j.GoodID = map[string]varve.SnapshotID{}
+	}
+	j.Good[store], j.GoodID[store] = at, id
+}
+
+// Look enters what a store has of the job.
+func (j *Job) Look(store string, held Held) {
+	if j.Held == nil {
+		j.Held = map[string]Held{}
+	}
+	j.Held[store] = held
+}
+
+// Added returns how many bytes of content the last run that gave anything to a store had it store anew; false where none is remembered.
+func (j *Job) Added(store string) (bytes int64, known bool) {
+	for i := len(j.Runs) - 1; i >= 0; i-- {
+		if n, gave := j.Runs[i].Stored[store]; gave {
+			return n, true
+		}
+	}
+	return 0, false
+}
+
+// AddedSince returns how many bytes of content all runs that began after a time had a store store anew; false where some of them may be
+// forgotten.
+func (j *Job) AddedSince(store string, since time.Time) (bytes int64, known bool) {
+	if len(j.Runs) >= MaxRuns && j.Runs[0].Begin.After(since) {
+		return 0, false
+	}
+	for i := range j.Runs {
+		if j.Runs[i].Begin.After(since) {
+			bytes += j.Runs[i].Stored[store]
+		}
+	}
+	return bytes, true
 }
 
 // Failures counts the last runs, one after the other, that made no snapshot, and returns when the last of them ended, or began where
@@ -159,107 +214,4 @@ func (j *Job) trim() {
 	if extra := len(j.Runs) - MaxRuns; extra > 0 {
 		j.Runs = slices.Delete(j.Runs, 0, extra)
 	}
-}
-
-// Store is what is remembered of a store.
-type Store struct {
-	// Known is when the store was met first, Seen when it was there last.
-	Known time.Time `json:"known,omitzero"`
-	Seen  time.Time `json:"seen,omitzero"`
-	// Blind says that the key at hand only adds, so that the store is neither checked nor restored from here.
-	Blind bool `json:"blind,omitempty"`
-	// Verify, Prune and Drill are the last of each, whatever came of it; nil where there was none.
-	Verify *Verify `json:"verify,omitempty"`
-	Prune  *Prune  `json:"prune,omitempty"`
-	Drill  *Drill  `json:"drill,omitempty"`
-	// Proven is the last drill that found everything as it should be.
-	Proven *Drill `json:"proven,omitempty"`
-	// Wrong are the last drills of jobs, by name, whose last one did not find everything as it should be. Damage is never less than in one
-	// before of the same job that is not made good.
-	Wrong map[string]*Drill `json:"wrong,omitempty"`
-	// Sizes tell how the store grew, the newest last; at most MaxSizes, one a day.
-	Sizes []Size `json:"sizes,omitempty"`
-}
-
-// Verify is one check of a store.
-type Verify struct {
-	Time time.Time `json:"time"`
-	// Share of the content was read, from 0 to 1.
-	Share float64 `json:"share"`
-	// Files, Bytes and Damage count as those of a varve.VerifyReport.
-	Files  int64 `json:"files"`
-	Bytes  int64 `json:"bytes"`
-	Damage int64 `json:"damage"`
-	// Error says that checking was impossible.
-	Error string `json:"error,omitempty"`
-}
-
-// Prune is one prune of a vault.
-type Prune struct {
-	Time time.Time `json:"time"`
-	// Freed is in bytes.
-	Freed int64  `json:"freed"`
-	Error string `json:"error,omitempty"`
-}
-
-// Drill is one rehearsal of a restore.
-type Drill struct {
-	Time time.Time `json:"time"`
-	Job  string    `json:"job"`
-	// Snapshot is what was restored from; Files and Bytes were.
-	Snapshot varve.SnapshotID `json:"snapshot"`
-	Files    int64            `json:"files"`
-	Bytes    int64            `json:"bytes"`
-	// Rate is in bytes a second, Whole how long a restore of the whole snapshot would take; 0 where nothing was read.
-	Rate  float64       `json:"rate"`
-	Whole time.Duration `json:"whole"`
-	// Damage counts files that came back wrong.
-	Damage int64  `json:"damage"`
-	Error  string `json:"error,omitempty"`
-}
-
-// Size is how large a store was.
-type Size struct {
-	Time time.Time `json:"time"`
-	// Used is what its snapshots take, and Free the room there, in bytes; -1 where it is not known.
-	Used int64 `json:"used"`
-	Free int64 `json:"free"`
-}
-
-// Meet enters that the store is there now.
-func (s *Store) Meet(now time.Time) {
-	if s.Known.IsZero() {
-		s.Known = now
-	}
-	s.Seen = now
-}
-
-// Grow enters how large the store is. Of one day the last size stays.
-func (s *Store) Grow(z Size) {
-	if n := len(s.Sizes); n > 0 && s.Sizes[n-1].Time.Format(time.DateOnly) == z.Time.Format(time.DateOnly) {
-		s.Sizes[n-1] = z
-		return
-	}
-	s.Sizes = append(s.Sizes, z)
-	if extra := len(s.Sizes) - MaxSizes; extra > 0 {
-		s.Sizes = slices.Delete(s.Sizes, 0, extra)
-	}
-}
-
-// Growth returns by how many bytes the store grows in a day, over what is remembered; false where that is less than a day.
-func (s *Store) Growth() (bytes int64, known bool) {
-	var first, last *Size
-	for i := range s.Sizes {
-		if z := &s.Sizes[i]; z.Used >= 0 {
-			if first == nil {
-				first = z
-			}
-			last = z
-		}
-	}
-	const day = 24 * time.Hour
-	if first == nil || last.Time.Sub(first.Time) < day {
-		return 0, false
-	}
-	return int64(float64(last.Used-first.Used) / (float64(last.Time.Sub(first.Time)) / float64(day))), true
 }

@@ -39,13 +39,14 @@ func (r *run) care(ctx context.Context, t *target, s *history.Store) {
 		r.measure(ctx, t, s)
 		return
 	}
-	if t.report.Prune == nil && isDue(t.conf.Prune.Every, prunedAt(s), s.Known, r.clock.now) && r.mayPrune(ctx, t) {
+	due := r.rested == nil && isDue(t.conf.Prune.Every, prunedAt(s), s.Known, r.clock.now) // else undo might be over too soon
+	if t.report.Prune == nil && due && r.mayPrune(ctx, t) {
 		r.prune(ctx, t)
 	}
 	if t.report.Prune != nil { // it may have been pruned for room before
 		s.Prune = t.report.Prune
 	}
-	if ctx.Err() == nil && isDue(t.conf.Verify.Every, verifiedAt(s), s.Known, r.clock.now) {
+	if ctx.Err() == nil && (isDue(t.conf.Verify.Every, verifiedAt(s), s.Known, r.clock.now) || t.damaged && t.conf.Verify.Every > 0) {
 		v, err := verify(ctx, t.place, t.conf, r.clock.now, r.progress)
 		if ctx.Err() == nil {
 			t.report.Verify = &v
@@ -65,10 +66,10 @@ func known(v history.Verify, before *history.Verify) *history.Verify {
 	return &v
 }
 
-// drill rehearses a restore where it is due.
+// drill rehearses a restore of the job where it is due: what is proven of one job says nothing of another in the same store.
 func (r *run) drill(ctx context.Context, t *target, s *history.Store) {
-	due := isDue(t.conf.Drill.Every, drilledAt(s), s.Known, r.clock.now)
-	if s.Drill == nil && t.conf.Drill.Every > 0 { // what was never restored from is not proven: the first time is at once
+	due := isDue(t.conf.Drill.Every, drilledAt(s, r.job.Name), s.Known, r.clock.now)
+	if s.Drills[r.job.Name] == nil && t.conf.Drill.Every > 0 { // what was never restored from is not proven: the first time is at once
 		due = t.holds && r.report.Snapshot.State.Good()
 	}
 	if ctx.Err() != nil || r.deps.Scratch == nil || !due {
@@ -76,27 +77,10 @@ func (r *run) drill(ctx context.Context, t *target, s *history.Store) {
 	}
 	d, err := rehearse(ctx, r.job, t.conf, r.deps)
 	if ctx.Err() == nil {
-		enterDrill(s, d)
+		s.Rehearse(d)
 		t.report.Drill = &d
 	}
 	t.fail("drill", err)
-}
-
-// enterDrill remembers a drill. A bad one is made good by one of the same job alone.
-func enterDrill(s *history.Store, d history.Drill) {
-	s.Drill = &d
-	if d.Error == "" && d.Damage == 0 {
-		s.Proven = &d
-		delete(s.Wrong, d.Job)
-		return
-	}
-	if before := s.Wrong[d.Job]; before != nil {
-		d.Damage = max(d.Damage, before.Damage)
-	}
-	if s.Wrong == nil {
-		s.Wrong = map[string]*history.Drill{}
-	}
-	s.Wrong[d.Job] = &d
 }
 
 // isDue reports whether something that is done regularly is to be done again. last is when it was done; where it never was, known is when
@@ -111,7 +95,7 @@ func isDue(every config.Every, last, known, now time.Time) bool {
 	return last.After(now) || now.Sub(last) >= time.Duration(every)
 }
 
-// prunedAt, verifiedAt and drilledAt return when that was done last; zero where it never was.
+// prunedAt, verifiedAt and, for a job, drilledAt return when that was done last; zero where it never was.
 func prunedAt(s *history.Store) time.Time {
 	if s.Prune == nil {
 		return time.Time{}
@@ -126,11 +110,11 @@ func verifiedAt(s *history.Store) time.Time {
 	return s.Verify.Time
 }
 
-func drilledAt(s *history.Store) time.Time {
-	if s.Drill == nil {
+func drilledAt(s *history.Store, job string) time.Time {
+	if s.Drills[job] == nil {
 		return time.Time{}
 	}
-	return s.Drill.Time
+	return s.Drills[job].Time
 }
 
 // mayPrune reports whether what was forgotten may be freed: not while the clock may be wrong, nor while any series of a job in the store is
@@ -198,7 +182,7 @@ func verify(ctx context.Context, p *Place, s *config.Store, now time.Time, progr
 
 // measure remembers how large a store is, as far as that is known without much ado.
 func (r *run) measure(ctx context.Context, t *target, s *history.Store) {
-	z := history.Size{Time: r.clock.now, Used: t.used, Free: -1}
+	z := history.Size{Time: r.clock.now, Used: t.size(ctx, s.SizeOn(r.clock.now)), Free: -1}
 	if t.place.Space != nil && ctx.Err() == nil {
 		if room, err := t.place.Space(ctx); err == nil {
 			z.Free = room.Free

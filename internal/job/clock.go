@@ -22,7 +22,7 @@ const (
 	// longLeap, and be set back by no more than back; settled is for how long nothing is deleted after it jumped by more.
 	often     = 3
 	shortLeap = 183 * 24 * time.Hour
-	unsure    = 14 * 24 * time.Hour // of a run that lasted longer nobody knows whether time or the clock went on
+	unsure    = 14 * 24 * time.Hour // of a run or a pause that lasted longer nobody knows whether time or the clock went on
 	longLeap  = 400 * 24 * time.Hour
 	back      = 24 * time.Hour
 	settled   = 7 * 24 * time.Hour
@@ -62,6 +62,20 @@ func (c clock) leapt(j *history.Job, past signs) (right bool, err error) {
 	return false, fmt.Errorf("it jumped before %s, and is believed from %s on: %w", stampText(j.Leap), stampText(j.Leap.Add(settled)), ErrClock)
 }
 
+// rested notices a pause that is longer than usual and no leap yet, and remembers it. For a while after it nothing goes by its age: that need
+// not be a pause, somebody may have set the clock, and has time to notice. It is no reason to alarm anybody.
+func (c clock) rested(j *history.Job, past signs) error {
+	if !past.last.IsZero() && c.now.Sub(past.last) > past.rest {
+		j.Rest = c.now
+	}
+	if since := c.now.Sub(j.Rest); j.Rest.IsZero() || since < 0 || since >= settled {
+		j.Rest = time.Time{}
+		return nil
+	}
+	return fmt.Errorf("there was a long pause before %s, unless the clock was set: what goes by its age waits until %s", stampText(j.Rest),
+		stampText(j.Rest.Add(settled)))
+}
+
 // strayed returns an error where the clock was set since the run began, which took from then to now as steady tells, what no clock on the wall
 // has to do with.
 func (c clock) strayed(now time.Time, steady time.Duration) error {
@@ -73,10 +87,10 @@ func (c clock) strayed(now time.Time, steady time.Duration) error {
 }
 
 // signs are times before: the last, and the last that was believed; zero where there was none. leap is by how much the clock may have moved
-// on since.
+// on since, rest by how much for all to be as usual.
 type signs struct {
 	last, believed time.Time
-	leap           time.Duration
+	leap, rest     time.Duration
 }
 
 // usual returns how long it may be until the next run of a job: the longest time between two that is remembered, or scheduled from now on.
@@ -106,7 +120,8 @@ func usual(h *history.Job, s schedule.Schedule, now time.Time) (longest time.Dur
 
 // signsOf returns when the last runs of a job began, which has a schedule.
 func signsOf(j *history.Job, plan schedule.Schedule, now time.Time) (s signs) {
-	s.leap = min(max(shortLeap, often*usual(j, plan, now)), longLeap)
+	long := often * usual(j, plan, now)
+	s.leap, s.rest = min(max(shortLeap, long), longLeap), max(unsure, long)
 	for _, r := range j.Runs {
 		if r.Result == history.Running {
 			continue

@@ -12,6 +12,7 @@ import (
 	"varve/internal/disk"
 	"varve/internal/history"
 	"varve/internal/schedule"
+	"varve/internal/vault"
 )
 
 // past fills the stores with five daily snapshots that the policy would thin out.
@@ -58,6 +59,73 @@ func TestAWrongClockDeletesNothingAndTheNextRunRecovers(t *testing.T) {
 				t.Errorf("%v, %d snapshots left", r.Err, len(left))
 			}
 		})
+	}
+}
+
+func TestAJumpThatLooksLikeAPauseRemovesNothingByAgeForAWeek(t *testing.T) {
+	const day = 24 * time.Hour
+	begun := func(keep string) *bed {
+		b := newBed(t, strings.Replace(twoStores, "last = 2", keep, 1))
+		for i := range 4 {
+			b.want(b.run(), history.Success, i+1, i+1)
+		}
+		b.now = b.now.Add(100 * day)
+		return b
+	}
+	for _, keep := range []string{`within = "30d"`, `days = 30`} {
+		b := begun(keep)
+		for i := range 2 {
+			r := b.run()
+			b.want(r, history.Success, 5+i, 5+i)
+			if r.Err != nil || r.Stores[0].Spared == nil || !strings.Contains(strings.Join(r.Notes, "\n"), "long pause") {
+				t.Errorf("%s: %v, %q", keep, r.Err, r.Notes)
+			}
+		}
+		b.now = b.now.Add(-100 * day) // somebody has noticed
+		for i := range 3 {
+			if r := b.run(); r.Result != history.Success || len(b.list("usb")) != 7+i {
+				t.Fatalf("%s: %s, %v, %d are left", keep, r.Result, r.Err, len(b.list("usb")))
+			}
+		}
+		b = begun(keep)
+		b.run()
+		b.now = b.now.Add(7 * day) // it was a pause
+		b.run()
+		if n := len(b.list("usb")); n > 3 {
+			t.Errorf("%s: %d are left", keep, n)
+		}
+	}
+	b := begun("daily = 4") // of which no age says what goes
+	if r := b.run(); r.Err != nil || len(r.Stores[0].Forgotten) != 1 {
+		t.Errorf("%v, %+v", r.Err, r.Stores[0])
+	}
+}
+
+func TestAfterALongPauseAVaultIsNotPrunedForAWhile(t *testing.T) {
+	b := newBed(t, twoStores)
+	pruned := 0
+	b.open = func(s *config.Store, p *Place) (*Place, error) {
+		p.Prune = func(context.Context, vault.PruneOptions) (vault.PruneReport, error) {
+			pruned++
+			return vault.PruneReport{}, nil
+		}
+		return p, nil
+	}
+	b.config.Stores[0].Prune.Every, b.config.Stores[1].Prune.Every = config.Every(24*time.Hour), 0
+	for range 3 {
+		b.run()
+	}
+	before := pruned
+	b.now = b.now.Add(60 * 24 * time.Hour)
+	for range 2 {
+		b.run()
+	}
+	if pruned != before || before == 0 {
+		t.Errorf("pruned %d times, then %d", before, pruned-before)
+	}
+	b.now = b.now.Add(6 * 24 * time.Hour)
+	if b.run(); pruned == before {
+		t.Error("it is never pruned again")
 	}
 }
 

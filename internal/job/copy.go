@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"varve"
+	"varve/internal/disk"
 	"varve/internal/replicate"
 	"varve/internal/retention"
 )
@@ -72,13 +73,26 @@ func (r *run) bring(ctx context.Context, from, to *target) error {
 	if len(list) == 0 {
 		return nil
 	}
+	err = r.replicate(ctx, from, to, &list)
+	if last := len(list) - 1; last > 0 && errors.Is(err, disk.ErrNoSpace) && ctx.Err() == nil {
+		list = list[last:] // the newest matters most, and may be smaller
+		if again := r.replicate(ctx, from, to, &list); !errors.Is(again, disk.ErrNoSpace) {
+			err = errors.Join(err, again)
+		}
+	}
+	return err
+}
+
+// replicate copies the snapshots of a list, and leaves those there that it could not copy.
+func (r *run) replicate(ctx context.Context, from, to *target, list *[]varve.Snapshot) error {
 	return r.tryAgain(ctx, []*target{from, to}, func() error {
-		_, err := replicate.Run(ctx, from.place.Store, to.place.Store, list, replicate.Options{Progress: r.progress,
+		_, err := replicate.Run(ctx, from.place.Store, to.place.Store, *list, replicate.Options{Progress: r.watch(to),
 			Done: func(_, c varve.Snapshot) {
 				to.report.Copied = append(to.report.Copied, c)
-				list = list[1:]
+				to.got(c, replicate.Identity(c) == r.report.Snapshot.ID)
+				*list = (*list)[1:]
 			},
-			Failed: func(varve.Snapshot, error) { list = list[1:] }})
+			Failed: func(varve.Snapshot, error) { *list = (*list)[1:] }})
 		return err
 	})
 }
@@ -111,8 +125,11 @@ func (r *run) give(ctx context.Context, first, to *target) error {
 		return r.bring(ctx, first, to)
 	}
 	r.first = to
-	_, err := r.attempt(ctx)
+	snap, err := r.attempt(ctx)
 	r.first = first
+	if err == nil {
+		to.got(snap, true)
+	}
 	return err
 }
 

@@ -17,11 +17,12 @@ import (
 	"varve/internal/location"
 	"varve/internal/part"
 	"varve/internal/restore"
+	"varve/internal/ssh"
 )
 
-// Drill rehearses a restore of a job from one of its stores, now, and remembers it. The error matches varve.ErrDamaged where a file came
-// back wrong, varve.ErrBusy where a store is being looked after, varve.ErrNoSnapshot where there is none; where it is about the drill as a
-// whole the returned record says so, too.
+// Drill rehearses a restore of a job from one of its stores, now, and remembers it, unless the store is away or has nothing of the job. The
+// error matches varve.ErrDamaged where a file came back wrong, varve.ErrBusy where a store is being looked after, varve.ErrNoSnapshot where
+// there is none; where it is about the drill as a whole the returned record says so, too.
 func Drill(ctx context.Context, j *config.Job, store string, d *Deps) (history.Drill, error) {
 	s := d.Config.Store(store)
 	if s == nil {
@@ -35,9 +36,9 @@ func Drill(ctx context.Context, j *config.Job, store string, d *Deps) (history.D
 		return history.Drill{}, fmt.Errorf("drill store %s: %w", store, err)
 	}
 	record, err := rehearse(ctx, j, s, d)
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && !nothingToRehearse(err) {
 		lease.Record.Meet(d.Now())
-		enterDrill(&lease.Record, record)
+		lease.Record.Rehearse(record)
 		d.warn(lease.Save())
 	}
 	d.warn(lease.Close())
@@ -45,6 +46,12 @@ func Drill(ctx context.Context, j *config.Job, store string, d *Deps) (history.D
 		err = fmt.Errorf("drill store %s: %w", store, err)
 	}
 	return record, err
+}
+
+// nothingToRehearse reports whether a drill came to nothing for a reason that says nothing of the store: it is not there, or has nothing of
+// the job yet.
+func nothingToRehearse(err error) bool {
+	return errors.Is(err, varve.ErrNoStore) || errors.Is(err, ssh.ErrUnreachable) || errors.Is(err, varve.ErrNoSnapshot)
 }
 
 // rehearse opens the store as a machine would that has nothing but the key, and restores a sample from it.

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"varve"
+	"varve/internal/config"
 	"varve/internal/disk"
 	"varve/internal/history"
 )
@@ -29,7 +32,7 @@ func TestADrillProvesARestoreAndLeavesNothing(t *testing.T) {
 	if names, err := mustDir(t, b, "scratch").Names(); err != nil || len(names) > 0 {
 		t.Errorf("left in the scratch space: %v, %v", names, err)
 	}
-	if h, err := b.deps.History.Store("usb"); err != nil || h.Proven == nil || h.Proven.Files != d.Files {
+	if h, err := b.deps.History.Store("usb"); err != nil || h.Proven() == nil || h.Proven().Files != d.Files {
 		t.Errorf("%+v, %v", h, err)
 	}
 }
@@ -74,6 +77,14 @@ func TestADrillWithoutSnapshotStoreOrRoomSaysSo(t *testing.T) {
 	if _, err := Drill(t.Context(), j, "usb", b.deps); !errors.Is(err, varve.ErrNoSnapshot) {
 		t.Error(err)
 	}
+	b.open = func(_ *config.Store, p *Place) (*Place, error) { return nil, errors.Join(varve.ErrNoStore, p.Close()) }
+	if _, err := Drill(t.Context(), j, "usb", b.deps); !errors.Is(err, varve.ErrNoStore) {
+		t.Error(err)
+	}
+	b.open = nil
+	if h, err := b.deps.History.Store("usb"); err != nil || len(h.Drills) > 0 || !h.Seen.IsZero() {
+		t.Errorf("it says nothing of the store that there was nothing to rehearse: %+v, %v", h, err)
+	}
 	b.config.Stores[0].Marker = "/nowhere"
 	if _, err := Drill(t.Context(), j, "usb", b.deps); !errors.Is(err, varve.ErrNoStore) {
 		t.Error(err)
@@ -110,6 +121,50 @@ func TestADrillIsPartOfARunWhenItIsTime(t *testing.T) {
 	}
 }
 
+func TestADrillOfOneJobIsNoneOfAnotherInTheSameStore(t *testing.T) {
+	b := newBed(t, twoStores+"[job.mail]\nsources = [\"/mail\"]\nstores = [\"usb\"]\n")
+	must(t, b.disk.Root().Mkdir("mail", 0o700))
+	b.write("mail/inbox", "a letter")
+	b.config.Stores[0].Drill.Every = config.Every(30 * 24 * time.Hour)
+	for round, want := range []string{"home mail", "", "home mail"} {
+		if round == 2 {
+			b.now = b.now.Add(40 * 24 * time.Hour)
+		}
+		b.now = b.now.Add(24 * time.Hour)
+		var drilled []string
+		for _, name := range []string{"home", "mail"} {
+			r := Run(t.Context(), b.config.Job(name), How{}, b.deps)
+			if r.Err != nil {
+				t.Fatal(r.Err)
+			}
+			if d := r.Stores[0].Drill; d != nil {
+				drilled = append(drilled, d.Job)
+			}
+		}
+		if got := strings.Join(drilled, " "); got != want {
+			t.Errorf("round %d: drilled %q, want %q", round, got, want)
+		}
+	}
+	for i, l := range Status(b.deps, nil) {
+		if l.Store == "usb" && (l.Drill == nil || l.Drill.Job != l.Job || l.Proven != l.Drill && l.Proven.Job != l.Job) {
+			t.Errorf("line %d: %+v", i, l)
+		}
+	}
+}
+
+func TestAJobThatIsNewInAStoreIsNotLateWithItsDrill(t *testing.T) {
+	b := newBed(t, twoStores)
+	b.config.Stores[0].Drill.Every = config.Every(24 * time.Hour)
+	lease, err := b.deps.History.LockStore("usb")
+	must(t, err)
+	lease.Record.Meet(b.now)
+	must(t, errors.Join(lease.Save(), lease.Close()))
+	b.now = b.now.Add(100 * 24 * time.Hour)
+	if l := Status(b.deps, nil)[0]; strings.Contains(strings.Join(l.Why, "; "), "rehearsed") {
+		t.Errorf("%+v", l)
+	}
+}
+
 func TestASampleHasTheNewestTheOldestAndTheLargest(t *testing.T) {
 	next := int64(0)
 	got, err := sample(t.Context(), manyFiles(100), 10, func(n int64) int64 { next++; return next * 7 % n })
@@ -137,7 +192,7 @@ func TestWhatADrillFoundLastsUntilTheSameJobsDrillIsGood(t *testing.T) {
 	enter := func(d history.Drill) {
 		lease, err := b.deps.History.LockStore("usb")
 		must(t, err)
-		enterDrill(&lease.Record, d)
+		lease.Record.Rehearse(d)
 		must(t, errors.Join(lease.Save(), lease.Close()))
 	}
 	spared := func() error { return b.run().Stores[0].Spared }

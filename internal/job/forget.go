@@ -145,7 +145,11 @@ func (r *run) forget(ctx context.Context, t *target) {
 	if r.report.Snapshot.Time.After(now) { // the clock has not strayed since
 		now = r.report.Snapshot.Time
 	}
-	plan, err := planRemoval(list, r.report.Series, r.deps.Config.Policy(r.job, t.conf), now, t.conf.Deletions)
+	policy := r.deps.Config.Policy(r.job, t.conf)
+	if policy.ByAge() && r.rested != nil {
+		policy, t.report.Spared = retention.Policy{}, r.rested
+	}
+	plan, err := planRemoval(list, r.report.Series, policy, now, t.conf.Deletions)
 	if errors.Is(err, retention.ErrClock) {
 		t.report.Spared = err
 		return
@@ -161,8 +165,8 @@ func (r *run) forget(ctx context.Context, t *target) {
 
 // Why nothing is forgotten although the snapshot is good.
 var (
-	// errAiling says that nobody knows yet what of another store will be needed.
-	errAiling = errors.New("another store is not well")
+	// errAiling says that nobody knows yet what of which store will be needed.
+	errAiling = errors.New("a store of the job is not well")
 	// errBlind says that somebody else forgets.
 	errBlind = errors.New("the key at hand only adds; who has the maintenance or the restore key removes")
 	// errDamage says that nobody knows yet which snapshots of the store are.

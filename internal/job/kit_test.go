@@ -40,6 +40,7 @@ type bed struct {
 	config *config.Config
 	deps   *Deps
 
+	host    string
 	mounted map[string]bool
 	slept   []time.Duration
 	hooks   []hook.Command
@@ -66,7 +67,7 @@ schedule = "daily 02:00"
 
 func newBed(t *testing.T, text string) *bed {
 	t.Helper()
-	b := &bed{T: t, now: time.Date(2026, 11, 20, 3, 0, 0, 0, time.UTC), mounted: map[string]bool{}, hookErr: map[string]error{}}
+	b := &bed{T: t, now: time.Date(2026, 11, 20, 3, 0, 0, 0, time.UTC), host: "host", mounted: map[string]bool{}, hookErr: map[string]error{}}
 	b.disk = memfs.New(memfs.Options{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())})
 	for _, dir := range []string{"src", "state", "scratch", "usb", "box"} {
 		must(t, b.disk.Root().Mkdir(dir, 0o700))
@@ -121,7 +122,7 @@ func (b *bed) sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-func (b *bed) Host() (string, error)             { return "host", nil }
+func (b *bed) Host() (string, error)             { return b.host, nil }
 func (b *bed) Mounted(path string) (bool, error) { return b.mounted[path], nil }
 func (b *bed) ReadFile(string) ([]byte, error)   { return nil, fs.ErrNotExist }
 func (b *bed) Exists(at string) (bool, error) {

@@ -24,6 +24,8 @@ type Place struct {
 	Space func(ctx context.Context) (disk.Space, error)
 	// Used returns how much the store takes, or would without some snapshots once that has been freed. It may take long.
 	Used func(ctx context.Context, without []varve.SnapshotID) (Usage, error)
+	// Packed returns how many bytes the packs of a vault take, which one listing tells.
+	Packed func(ctx context.Context) (int64, error)
 	// Close closes the store.
 	Close func() error
 }
@@ -52,6 +54,10 @@ func OpenPlace(ctx context.Context, spec string, o location.Options) (*Place, er
 				_, err = at.CleanUp(ctx)
 			}
 			return r, err
+		}
+		p.Packed = func(ctx context.Context) (int64, error) {
+			_, bytes, err := at.Vault.Packs(ctx)
+			return bytes, err
 		}
 		p.Used = func(ctx context.Context, without []varve.SnapshotID) (Usage, error) {
 			return vaultUse(ctx, at.Vault, without)

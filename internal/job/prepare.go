@@ -122,7 +122,7 @@ func exists(m Machine, path string) error {
 // enlist makes the targets of the run: a report tells of all stores, whatever happens to them.
 func (r *run) enlist() error {
 	for _, name := range r.job.Stores {
-		t := &target{conf: r.deps.Config.Store(name), used: -1, report: StoreReport{Store: name}}
+		t := &target{conf: r.deps.Config.Store(name), used: -1, sum: -1, report: StoreReport{Store: name}}
 		if t.conf == nil {
 			return fmt.Errorf("there is no store %q", name)
 		}
@@ -215,6 +215,7 @@ func (r *run) lookAt(ctx context.Context, t *target) error {
 	case err != nil:
 		return err
 	}
+	r.renamed(t, list)
 	t.doubt = r.doubtOf(newest(list, r.report.Series))
 	return r.checkRoom(ctx, t)
 }
@@ -226,7 +227,7 @@ func (r *run) doubtOf(last *varve.Snapshot) error {
 		return err
 	}
 	// Without memory of earlier runs the snapshots are all that tells of the time before.
-	if _, leapt := r.clock.leapt(r.memory, signs{last.Time, last.Time, longLeap}); err == nil {
+	if _, leapt := r.clock.leapt(r.memory, signs{last: last.Time, believed: last.Time, leap: longLeap}); err == nil {
 		err = leapt
 	}
 	return err

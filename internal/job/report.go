@@ -45,6 +45,10 @@ type StoreReport struct {
 	Absent error
 	// Err is everything that went wrong with the store.
 	Err error
+	// Snapshot is what the snapshot of this run is in the store; zero where it is not there, or where that is not known.
+	Snapshot varve.SnapshotID
+	// Stored counts the bytes of content that the store had to store anew.
+	Stored int64
 	// Copied are the snapshots that came from other stores, as they are here; Forgotten those that went, More how many are to go next time.
 	Copied    []varve.Snapshot
 	Forgotten []varve.Snapshot
@@ -80,6 +84,13 @@ func (r *Report) record() history.Run {
 	for _, s := range r.Stores {
 		h.Copied += len(s.Copied)
 		h.Forgotten += len(s.Forgotten)
+		if s.Snapshot == (varve.SnapshotID{}) && len(s.Copied) == 0 {
+			continue
+		}
+		if h.Stored == nil {
+			h.Stored = map[string]int64{}
+		}
+		h.Stored[s.Store] = s.Stored
 	}
 	return h
 }

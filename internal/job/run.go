@@ -35,6 +35,7 @@ type run struct {
 	first    *target       // which gets the backup
 	doubt    error         // why nothing may be deleted anywhere
 	ailing   error         // why nothing is forgotten though the clock is right
+	rested   error         // why nothing is forgotten by its age
 	right    bool          // the clock was wrong, and was set right since the last run
 	suspect  string        // why the snapshot is
 	accepted bool          // it would be suspect, had nobody looked
@@ -44,14 +45,23 @@ type run struct {
 
 // target is one store of the job.
 type target struct {
-	conf   *config.Store
-	place  *Place // nil while it is not there
-	report StoreReport
-	holds  bool  // the snapshot of this run, in some form
-	spent  bool  // it could not take the snapshot of this run
-	blind  bool  // the key that opens it adds, and reads nothing
-	doubt  error // why nothing may be deleted here
-	used   int64 // bytes; -1 where nobody asked
+	conf    *config.Store
+	place   *Place // nil while it is not there
+	report  StoreReport
+	holds   bool  // the snapshot of this run, in some form
+	spent   bool  // it could not take the snapshot of this run
+	blind   bool  // the key that opens it adds, and reads nothing
+	doubt   error // why nothing may be deleted here
+	damaged bool  // what was saved there earlier turned out not to be that any more
+	used    int64 // bytes; -1 where nobody asked
+	sum     int64 // bytes that all snapshots of a tree have stored, each what was new; -1 where that is not what the tree takes
+}
+
+// got enters a snapshot that the store got.
+func (t *target) got(s varve.Snapshot, ofRun bool) {
+	if t.report.Stored += s.Added; ofRun {
+		t.report.Snapshot = s.ID
+	}
 }
 
 // fail enters what went wrong with a store.
@@ -104,11 +114,16 @@ func Run(ctx context.Context, j *config.Job, how How, d *Deps) *Report {
 func (r *run) begin() {
 	r.doubt = r.clock.plausible()
 	var err error
-	if r.right, err = r.clock.leapt(r.memory, signsOf(r.memory, r.job.Schedule, r.clock.now)); r.doubt == nil {
+	past := signsOf(r.memory, r.job.Schedule, r.clock.now)
+	if r.right, err = r.clock.leapt(r.memory, past); r.doubt == nil {
 		r.doubt = err
 	}
+	r.rested = r.clock.rested(r.memory, past)
 	if killed := r.memory.Start(r.clock.now); killed != nil {
 		r.note("the run of %s was killed", stampText(killed.Begin))
+		if len(Listeners(r.deps.Config, Event{Kind: config.Recovered, Job: r.job})) == 0 { // a report on this run is printed only if it is not good
+			r.deps.warn(fmt.Errorf("job %s: the run of %s was killed", r.job.Name, stampText(killed.Begin)))
+		}
 		if r.memory.Killed() == 2 {
 			r.tellKilled(killed)
 		}
@@ -137,6 +152,7 @@ func (r *run) work(ctx context.Context) {
 		err = r.backup(ctx)
 	}
 	r.conclude(ctx, err)
+	r.count(ctx)
 	if ctx.Err() == nil {
 		r.lookAfter(ctx)
 	}
@@ -163,6 +179,7 @@ func (r *run) backup(ctx context.Context) error {
 	}
 	r.report.Store, r.report.Snapshot = r.first.conf.Name, snap
 	r.first.holds = true
+	r.first.got(snap, true)
 	r.spread(ctx, r.first)
 	for _, t := range r.targets {
 		if t.report.Err != nil {
@@ -190,19 +207,28 @@ func (r *run) conclude(ctx context.Context, err error) {
 		p.Result = history.Failed
 	case snap.State == varve.Suspect:
 		p.Result = history.Suspect
-		err = fmt.Errorf("snapshot %s is %w: %s", snap.ID.Short(), ErrSuspect, r.suspect)
+		err = fmt.Errorf("snapshot %s is %w: %s", r.snapshotText(), ErrSuspect, r.suspect)
 		if snap.Skipped > 0 {
 			err = fmt.Errorf("%w; and %d objects could not be read", err, snap.Skipped)
 		}
 	case snap.State == varve.Incomplete:
 		p.Result = history.Incomplete
-		err = fmt.Errorf("snapshot %s is %w: %d objects could not be read", snap.ID.Short(), ErrIncomplete, snap.Skipped)
+		err = fmt.Errorf("snapshot %s is %w: %d objects could not be read", r.snapshotText(), ErrIncomplete, snap.Skipped)
 	default:
 		p.Result = history.Success
 	}
 	if err != nil {
 		p.Err = fmt.Errorf("job %s: %w", r.job.Name, err)
 	}
+}
+
+// snapshotText names the snapshot of the run: it has another ID in each store.
+func (r *run) snapshotText() string {
+	text := r.report.Snapshot.ID.Short()
+	if len(r.targets) > 1 {
+		text += " in store " + r.report.Store
+	}
+	return text
 }
 
 // gather puts together what is known of all stores.
@@ -221,8 +247,11 @@ func (r *run) gather(ctx context.Context) {
 			r.note("store %s was not there: %v", t.conf.Name, t.report.Absent)
 		}
 		p.Stores = append(p.Stores, t.report)
+		if last := newestGood(t.report.Copied, p.Series); last != nil && last.Time.After(r.memory.Good[t.conf.Name]) {
+			r.memory.Hold(t.conf.Name, last.Time, last.ID)
+		}
 		if t.holds && p.Snapshot.State.Good() {
-			r.memory.Hold(t.conf.Name, p.Snapshot.Time)
+			r.memory.Hold(t.conf.Name, p.Snapshot.Time, t.report.Snapshot)
 		}
 	}
 	if err := ctx.Err(); err != nil && !errors.Is(p.Err, err) {

@@ -99,6 +99,18 @@ func (r *run) attempt(ctx context.Context) (snap varve.Snapshot, err error) {
 	return snap, err
 }
 
+// watch returns what is told of all that happens while a store saves. Damage that it comes upon there is no reason to save nothing, but one
+// to alarm people: the snapshots before this one are not what they were.
+func (r *run) watch(t *target) func(varve.Event) {
+	return func(e varve.Event) {
+		if e.Kind == varve.Damage && !t.damaged {
+			t.damaged = true
+			t.fail("save", fmt.Errorf("what was saved there before is %w", varve.ErrDamaged))
+		}
+		r.progress(e)
+	}
+}
+
 // thaw removes the snapshot of the file system. One that stays takes room.
 func (r *run) thaw(frozen Frozen) {
 	if err := frozen.Close(); err != nil {
@@ -139,7 +151,7 @@ func (r *run) save(ctx context.Context, frozen Frozen) (snap varve.Snapshot, err
 	basis := remote.NewBasis(r.first.place.Store, r.report.Series)
 	defer basis.Close() // what was read of an earlier snapshot
 	opts := varve.SaveOptions{Series: r.report.Series, Host: r.host, Sources: r.sources(origin), Tags: r.job.Tags, Program: r.deps.Program,
-		Judge: r.judge, Ahead: origin.Ahead(), Now: r.deps.Now, Progress: r.progress}
+		Judge: r.judge, Ahead: origin.Ahead(), Now: r.deps.Now, Progress: r.watch(r.first)}
 	if len(r.job.Sources) == 0 {
 		return r.saveWith(ctx, nil, opts)
 	}
@@ -203,14 +215,16 @@ const few = 10
 // judge says whether a snapshot differs so much from the last good one that somebody must look.
 func (r *run) judge(d varve.Difference) varve.State {
 	g := &r.job.Guard
-	share := func(n int64) float64 { return float64(n) / float64(max(d.Before, 1)) }
+	share := func(n, of int64) float64 { return float64(n) / float64(max(of, 1)) }
 	r.suspect = ""
 	switch {
 	case d.Files < int64(g.MinFiles):
 		r.suspect = fmt.Sprintf("it has %d files, and at least %d are wanted", d.Files, g.MinFiles)
-	case d.Before > 0 && share(d.Lost) > float64(g.MaxLost):
+	case d.Before > 0 && share(d.Lost, d.Before) > float64(g.MaxLost):
 		r.suspect = fmt.Sprintf("it lacks %d of %d files that the last good one had", d.Lost, d.Before)
-	case d.Before > 0 && d.Changed > few && share(d.Changed) > float64(g.MaxChanged):
+	case share(d.WorstLost, d.WorstBefore) > float64(g.MaxLost):
+		r.suspect = fmt.Sprintf("of %s it lacks %d of %d files that the last good one had", d.Worst, d.WorstLost, d.WorstBefore)
+	case d.Before > 0 && d.Changed > few && share(d.Changed, d.Before) > float64(g.MaxChanged):
 		r.suspect = fmt.Sprintf("%d of %d files have another content than in the last good one", d.Changed, d.Before)
 	}
 	if r.suspect == "" {

@@ -2,6 +2,7 @@ package job
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"varve"
@@ -27,10 +28,12 @@ func (l Level) String() string { return [...]string{"good", "warning", "wrong"}[
 type StatusLine struct {
 	Job, Store string
 	Level      Level
-	// Why says what is wrong, or soon may be; nothing where all is well.
-	Why []string
-	// Good is when the newest good snapshot was begun that the store has; zero where there is none.
+	// Why says what is wrong, or soon may be; nothing where all is well. Notes are what somebody should know and is not wrong.
+	Why, Notes []string
+	// Good is when the newest good snapshot was begun that the store has; zero where there is none. ID is what it is there; zero where that
+	// is not known.
 	Good    time.Time
+	ID      varve.SnapshotID
 	Overdue bool
 	// Next is when the job is due; zero where it runs by hand only.
 	Next time.Time
@@ -45,9 +48,13 @@ type StatusLine struct {
 	// Missing counts the good snapshots that the store has yet to get from the others, as far as it would keep them; -1 where that is not
 	// known.
 	Missing int
+	// Held is what the store had of the job when it was looked at last; nil where it never was.
+	Held *history.Held
 	// Size is how large the store was last, Growth by how many bytes it grows in a day; nil and 0 where that is not known.
 	Size   *history.Size
 	Growth int64
+	// Added is what the runs of the job brought there.
+	Added Added
 }
 
 // Seen are the snapshots of stores, by name, of those that were looked into.
@@ -60,8 +67,12 @@ func Status(d *Deps, seen Seen) []StatusLine {
 	for _, j := range d.Config.Jobs {
 		h, err := d.History.Job(j.Name)
 		for _, name := range j.Stores {
-			l := StatusLine{Job: j.Name, Store: name, Missing: -1, Good: h.Good[name], Next: NextRun(j, &h, now), Last: h.Last()}
+			l := StatusLine{Job: j.Name, Store: name, Missing: -1, Good: h.Good[name], ID: h.GoodID[name], Next: NextRun(j, &h, now), Last: h.Last(),
+				Added: addedOf(&h, name, now)}
 			l.say(Warning, err)
+			if held, known := h.Held[name]; known {
+				l.Held = &held
+			}
 			if s := d.Config.Store(name); s != nil {
 				l.ofStore(d, s, now)
 				l.Missing = behind(&h, name, d.Config.Policy(j, s), now)
@@ -69,6 +80,7 @@ func Status(d *Deps, seen Seen) []StatusLine {
 			l.look(d, j, seen, now)
 			l.ofRuns(j, &h)
 			l.ofTime(j, &h, now)
+			l.ofHeld()
 			lines = append(lines, l)
 		}
 	}
@@ -91,10 +103,8 @@ func (l *StatusLine) say(level Level, err error) {
 func (l *StatusLine) ofStore(d *Deps, s *config.Store, now time.Time) {
 	h, err := d.History.Store(s.Name)
 	l.say(Warning, err)
-	l.Verify, l.Proven, l.Drill = h.Verify, h.Proven, h.Drill
-	if n := len(h.Sizes); n > 0 {
-		l.Size = &h.Sizes[n-1]
-	}
+	l.Verify, l.Proven, l.Drill = h.Verify, h.Proofs[l.Job], h.Drills[l.Job]
+	l.Size = h.Size()
 	l.Growth, _ = h.Growth()
 	if v := h.Verify; v != nil && v.Damage > 0 {
 		l.because(Wrong, "the check of %s found damage", stampText(v.Time))
@@ -112,7 +122,7 @@ func (l *StatusLine) ofStore(d *Deps, s *config.Store, now time.Time) {
 	if isLate(s.Verify.Every, verifiedAt(&h), h.Known, now) {
 		l.because(Warning, "it was not checked for too long")
 	}
-	if isLate(s.Drill.Every, drilledAt(&h), h.Known, now) {
+	if !l.Good.IsZero() && isLate(s.Drill.Every, drilledAt(&h, l.Job), h.Known, now) { // else there is nothing to rehearse with
 		l.because(Warning, "no restore was rehearsed for too long")
 	}
 }
@@ -129,10 +139,12 @@ func (l *StatusLine) look(d *Deps, j *config.Job, seen Seen, now time.Time) {
 	if !looked || err != nil {
 		return
 	}
-	l.Good = time.Time{}
+	l.Good, l.ID = time.Time{}, varve.SnapshotID{}
 	if s := newestGood(held, series); s != nil {
-		l.Good = s.Time
+		l.Good, l.ID = s.Time, s.ID
 	}
+	have := heldOf(held, series, now)
+	l.Held = &have
 	if alarming(held, series) {
 		l.because(Warning, "its newest snapshots are suspect")
 	}
@@ -204,5 +216,24 @@ func (l *StatusLine) ofTime(j *config.Job, h *history.Job, now time.Time) {
 		l.because(Warning, "there is no good snapshot yet")
 	case l.Good.After(now):
 		l.because(Warning, "the newest good snapshot lies in the future: the clock is or was wrong")
+	}
+}
+
+// ofHeld tells of snapshots that do not count as good.
+func (l *StatusLine) ofHeld() {
+	h := l.Held
+	if h == nil {
+		return
+	}
+	var kinds []string
+	if h.Suspect > 0 {
+		kinds = append(kinds, fmt.Sprintf("%d suspect", h.Suspect))
+	}
+	if h.Incomplete > 0 {
+		kinds = append(kinds, fmt.Sprintf("%d incomplete", h.Incomplete))
+	}
+	if len(kinds) > 0 {
+		l.Notes = append(l.Notes, fmt.Sprintf("not good of %d snapshots: %s; the newest of these is %s", h.Snapshots, strings.Join(kinds, ", "),
+			h.Doubtful.Short()))
 	}
 }

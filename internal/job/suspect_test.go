@@ -114,6 +114,22 @@ func TestASourceThatIsEmptyAllAtOnceIsSuspect(t *testing.T) {
 	}
 }
 
+func TestASourceThatIsEmptyIsSuspectBesideALargerOne(t *testing.T) {
+	b := newBed(t, strings.Replace(twoStores, `["/src"]`, `["/src", "/etc"]`, 1))
+	must(t, b.disk.Root().Mkdir("etc", 0o700))
+	b.write("etc/passwd", "root")
+	for i := range 30 {
+		b.write(fmt.Sprintf("src/f%02d", i), fmt.Sprint("content ", i))
+	}
+	b.want(b.run(), history.Success, 1, 1)
+	must(t, mustDir(t, b, "etc").Remove("passwd"))
+	r := b.run()
+	b.want(r, history.Suspect, 2, 2)
+	contains(t, r.Err.Error(), "of /etc it lacks 1 of 1 files")
+	b.config.Jobs[0].Guard.MaxLost = 1
+	b.want(b.run(), history.Success, 3, 3)
+}
+
 // stained is a store in which snapshots get the state that Judge says, by a difference that a test makes up.
 type stained struct {
 	varve.Store

@@ -20,6 +20,8 @@ import (
 type Starter struct {
 	// Program and Config are the absolute paths of varve and of the configuration file.
 	Program, Config string
+	// Name tells the units of the configuration file from those of others: see units.ConfigName; empty for the usual one.
+	Name string
 	// User says that it is done by what a user has of his own.
 	User bool
 	// As is the user in a crontab that has that field; empty in others.
@@ -63,7 +65,7 @@ func (s Starter) Units(c *config.Config) ([]units.Unit, error) {
 
 func (s Starter) unit(c *config.Config, j *config.Job) (units.Unit, error) {
 	often := askEvery(j.Schedule)
-	u := units.Unit{Job: j.Name, Words: s.words(j.Name), User: s.User, State: s.State, Cache: s.Cache, Delay: often / 10}
+	u := units.Unit{Job: j.Name, Config: s.Name, Words: s.words(j.Name), User: s.User, State: s.State, Cache: s.Cache, Delay: often / 10}
 	if j.Schedule.Every() == 0 {
 		times, err := j.Schedule.OnCalendar()
 		if err != nil {
@@ -189,7 +191,7 @@ func (s Starter) Cron(c *config.Config) []units.CronJob {
 	}
 	fields = append(fields, s.between(often))
 	slices.Sort(fields)
-	return []units.CronJob{{Job: "all", Fields: slices.Compact(fields), Words: s.words(), Env: s.env(), As: s.As}}
+	return []units.CronJob{{Job: "all", Fields: slices.Compact(fields), Words: append(s.words(), "--cron"), Env: s.env(), As: s.As}}
 }
 
 // env returns the variables that say where things are remembered.

@@ -128,7 +128,7 @@ func TestCronRunsOneCommandForAllJobs(t *testing.T) {
 	s.As, s.Cache = "root", "/big/cache"
 	c := timed(t, "daily 02:00", "", "", "[job.b]\nsources = [\"/x\"]\nstores = [\"s\"]\nschedule = \"daily 02:00\"\n")
 	all := s.Cron(c)
-	if len(all) != 1 || len(all[0].Fields) != 2 || strings.Join(all[0].Words, " ") != "/usr/bin/varve run --due --config /etc/varve/varve.toml" ||
+	if len(all) != 1 || len(all[0].Fields) != 2 || strings.Join(all[0].Words, " ") != "/usr/bin/varve run --due --config /etc/varve/varve.toml --cron" ||
 		strings.Join(all[0].Env, " ") != "VARVE_STATE_DIR=/var/lib/varve VARVE_CACHE_DIR=/big/cache" || all[0].As != "root" {
 		t.Errorf("%+v", all)
 	}

@@ -73,6 +73,9 @@ func (p Policy) Empty() bool {
 	return p.counts() == [6]int{} && p.withins() == [6]Duration{} && len(p.Tags) == 0 && p.Days == 0
 }
 
+// ByAge reports whether p has a rule that lets go of snapshots as time goes by, however few there are.
+func (p Policy) ByAge() bool { return p.withins() != [6]Duration{} || p.Days > 0 }
+
 // Validate returns an error that names the first rule of p that makes no sense: a count below Unlimited, a negative number of
 // days, a duration with a negative or absurdly large part, an empty list of tags or an empty tag.
 func (p Policy) Validate() error {

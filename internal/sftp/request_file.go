@@ -59,4 +59,3 @@ func Fsync(h Handle) Request[None] {
 	a.slow = true
 	return plain(a)
 }
-
