@@ -267,9 +267,19 @@ func (l *lease) sure() error {
 		select {
 		case <-heard:
 		case <-l.done:
-			return fs.ErrClosed
+			return l.finished()
 		}
 	}
+}
+
+// finished returns why no more signs of life are given: because the lease is lost or was closed; nil where its file was removed.
+func (l *lease) finished() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.gone || l.lost != nil {
+		return l.lost
+	}
+	return fs.ErrClosed
 }
 
 // elapsed returns the time between two moments by the clock that counts on while the machine is asleep, if there is one that says more.
