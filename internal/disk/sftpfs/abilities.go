@@ -96,6 +96,13 @@ func (f *facts) learn(which *Fact, works bool) {
 	}
 }
 
+// learnModes enters whether a mode was set. Where one was, what is refused for another object says nothing of the server.
+func (f *facts) learnModes(works bool) {
+	if works || f.known(&f.chmod) != Works {
+		f.learn(&f.chmod, works)
+	}
+}
+
 func (f *facts) known(which *Fact) Fact {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -68,6 +68,9 @@ func (w *writer) Set(e *varve.Entry, aspect varve.Aspect) error {
 		set := func(a sftp.Attrs) (sftp.Attrs, error) { return verified(t, sftp.Fsetstat(h, a), sftp.Fstat(h)) }
 		if aspect == varve.Mode {
 			a, err := set(modeOf(e.Mode))
+			if err != nil && !lost(err) && w.disk.facts.known(&w.disk.facts.chmod) != Fails {
+				return w.disk.chmod(t, w.path, e.Mode&0o7777) // some refuse it for open files alone, which says nothing of others
+			}
 			return w.disk.moded(a, e.Mode&0o7777, err)
 		}
 		return w.disk.give(e, aspect, set, func() error { return nil })
@@ -205,7 +208,7 @@ func (w *writer) conclude(t turn, h sftp.Handle, durable, closing bool) error {
 		return errMode
 	}
 	if mode != nil {
-		w.disk.facts.learn(&w.disk.facts.chmod, errMode == nil) // a server without modes must not keep files from being made
+		w.disk.facts.learnModes(errMode == nil) // a server without modes must not keep files from being made
 	}
 	if end != nil {
 		at.m.handles.Add(-1)

@@ -178,6 +178,6 @@ func (d *Disk) moded(a sftp.Attrs, mode uint32, err error) error {
 	case err == nil && a.Has(sftp.Mode) && a.Mode&0o7777 != mode:
 		err = marked{errIgnored, disk.ErrUnsupported}
 	}
-	d.facts.learn(&d.facts.chmod, err == nil)
+	d.facts.learnModes(err == nil)
 	return err
 }

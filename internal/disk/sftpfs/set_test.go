@@ -197,3 +197,22 @@ func TestAServerThatSetsNothingTakesDirectoriesAndFilesAllTheSame(t *testing.T) 
 		})
 	}
 }
+
+func TestARefusalForAnOpenFileCostsNoOtherFileItsMode(t *testing.T) {
+	t.Parallel()
+	dir := sshtest.Dir(t, -1)
+	root := open(t, dir, swift(sftpfs.Options{Dial: dial(t, sshtest.SFTPOptions{Args: []string{"-P", "fsetstat", "-u", "077"}})})).Root()
+	first, err := root.Create("first", 0o666)
+	must(t, err)
+	second, err := root.Create("second", 0o777)
+	must(t, err)
+	must(t, first.Set(&varve.Entry{Kind: varve.Regular, Mode: 0o751}, varve.Mode))
+	must(t, errors.Join(second.Close(), first.Close()))
+	for name, want := range map[string]os.FileMode{"first": 0o751, "second": 0o777} {
+		info, err := os.Stat(filepath.Join(dir, name))
+		must(t, err)
+		if info.Mode() != want {
+			t.Errorf("%s has mode %v, want %v", name, info.Mode(), want)
+		}
+	}
+}
