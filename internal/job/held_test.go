@@ -10,8 +10,6 @@ import (
 	"varve"
 	"varve/internal/config"
 	"varve/internal/history"
-	"varve/internal/location"
-	"varve/internal/vault"
 )
 
 func TestStatusNamesSnapshotsAsTheirStoreDoes(t *testing.T) {
@@ -99,12 +97,7 @@ func TestStatusTellsHowLargeATreeIsAndWhatRunsAdd(t *testing.T) {
 
 func TestAVaultIsMeasuredOnceADay(t *testing.T) {
 	b := newBed(t, twoStores)
-	must(t, b.disk.Root().Mkdir("vault", 0o700))
-	opts := location.Options{OpenDir: b.openDir, Unlock: func(context.Context, string) (vault.Credentials, vault.Options, error) {
-		return vault.Credentials{}, vault.Options{}, nil
-	}}
-	_, err := location.InitVault(t.Context(), "/vault", opts, vault.InitOptions{Unencrypted: true})
-	must(t, err)
+	opts := b.makeVault()
 	b.config.Stores[1].Place = "/vault"
 	asked := 0
 	b.deps.Open = func(ctx context.Context, s *config.Store, _ bool) (*Place, error) {

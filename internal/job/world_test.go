@@ -77,14 +77,21 @@ func TestSourcesAreReadFromTheSnapshotWhichGoesAfterwards(t *testing.T) {
 	}
 }
 
-func TestAVaultIsCopiedToVerifiedPrunedAndDrilled(t *testing.T) {
-	b := newBed(t, twoStores)
-	must(t, b.disk.Root().Mkdir("vault", 0o700))
+// makeVault makes a vault at /vault, and returns how it is opened.
+func (b *bed) makeVault() location.Options {
+	b.Helper()
+	must(b.T, b.disk.Root().Mkdir("vault", 0o700))
 	opts := location.Options{OpenDir: b.openDir, Unlock: func(context.Context, string) (vault.Credentials, vault.Options, error) {
 		return vault.Credentials{}, vault.Options{}, nil
 	}}
-	_, err := location.InitVault(t.Context(), "/vault", opts, vault.InitOptions{Unencrypted: true})
-	must(t, err)
+	_, err := location.InitVault(b.Context(), "/vault", opts, vault.InitOptions{Unencrypted: true})
+	must(b.T, err)
+	return opts
+}
+
+func TestAVaultIsCopiedToVerifiedPrunedAndDrilled(t *testing.T) {
+	b := newBed(t, twoStores)
+	opts := b.makeVault()
 	s := b.config.Stores[1]
 	s.Place, s.Keep = "/vault", config.Keep{Last: 2}
 	s.Verify.Every, s.Prune.Every, s.Drill.Every, s.Drill.Files = 1, 1, 1, 2

@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -120,6 +121,20 @@ func (r *Reader) Below(path string) iter.Seq2[varve.Entry, error] {
 		}
 		if err != io.EOF {
 			yield(varve.Entry{}, err)
+		}
+	}
+}
+
+// Until yields what list does; an error, that of ctx too, ends the sequence.
+func Until(ctx context.Context, list iter.Seq2[varve.Entry, error]) iter.Seq2[varve.Entry, error] {
+	return func(yield func(varve.Entry, error) bool) {
+		for e, err := range list {
+			if err == nil {
+				err = ctx.Err()
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
 		}
 	}
 }

@@ -66,6 +66,18 @@ func TestARunThatIsCutLeavesWhatItCopiedToTheNextOne(t *testing.T) {
 	}
 }
 
+// cut begins to save heavy and breaks off in the middle.
+func (b *bed) cut() {
+	b.Helper()
+	src := heavy()
+	src.At("dir/file 30").Trouble.Open = errors.New("the line is cut")
+	s := b.store()
+	if b.trySave(s, src) == nil {
+		b.Fatal("the run was not cut")
+	}
+	must(b.T, s.Close())
+}
+
 func TestAJournalThatIsTornOrForgedIsOnlyOfLessUse(t *testing.T) {
 	for name, spoil := range map[string]func(text string) string{
 		"torn":    func(text string) string { return text[:len(text)/2] },
@@ -76,13 +88,7 @@ func TestAJournalThatIsTornOrForgedIsOnlyOfLessUse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t, memfs.Options{})
-			src := heavy()
-			src.At("dir/file 30").Trouble.Open = errors.New("the line is cut")
-			s := b.store()
-			if b.trySave(s, src) == nil {
-				t.Fatal("the run was not cut")
-			}
-			must(t, s.Close())
+			b.cut()
 			path := ".varve/partial/" + b.names(".varve/partial")[0] + "/journal"
 			b.overwrite(path, spoil(b.read(path)))
 			b.save(heavy())
@@ -96,18 +102,12 @@ func TestWhatALeftoverClaimsIsReadBeforeItIsBuiltOn(t *testing.T) {
 	for name, far := range map[string]bool{"here": false, "from afar, where the broken run was none that made each file durable": true} {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t, memfs.Options{})
-			src := heavy()
-			src.At("dir/file 30").Trouble.Open = errors.New("the line is cut")
-			s := b.store()
-			if b.trySave(s, src) == nil {
-				t.Fatal("the run was not cut")
-			}
-			must(t, s.Close())
+			b.cut()
 			b.overwrite(".varve/partial/"+b.names(".varve/partial")[0]+"/tree/dir/file 07", "07"+strings.ToUpper(storetest.Text(64<<10)))
 			b.use.Far = far
 			b.save(heavy())
 			b.sound()
-			s = b.store()
+			s := b.store()
 			defer s.Close()
 			_, err := s.Verify(context.Background(), varve.VerifyOptions{})
 			must(t, err)

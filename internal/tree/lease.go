@@ -179,7 +179,7 @@ func (l *seriesLease) lost() error {
 		return nil
 	}
 	l.mu.Lock()
-	age := time.Since(l.last)
+	age := disk.Elapsed(l.last, time.Now()) // a machine may have slept
 	l.mu.Unlock()
 	if age < sureFor {
 		return nil

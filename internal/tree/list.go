@@ -130,21 +130,7 @@ func (m *openedManifest) Close() error {
 
 // entries yields all entries; an error, that of ctx too, ends the sequence.
 func (m *openedManifest) entries(ctx context.Context) iter.Seq2[varve.Entry, error] {
-	return until(ctx, m.reader.Entries())
-}
-
-// until yields what list does; an error, that of ctx too, ends the sequence.
-func until(ctx context.Context, list iter.Seq2[varve.Entry, error]) iter.Seq2[varve.Entry, error] {
-	return func(yield func(varve.Entry, error) bool) {
-		for e, err := range list {
-			if err == nil {
-				err = ctx.Err()
-			}
-			if !yield(e, err) || err != nil {
-				return
-			}
-		}
-	}
+	return manifest.Until(ctx, m.reader.Entries())
 }
 
 // openManifest opens the manifest called name and reads its record.

@@ -10,6 +10,7 @@ import (
 
 	"varve"
 	"varve/internal/disk"
+	"varve/internal/manifest"
 	"varve/internal/place"
 )
 
@@ -28,7 +29,7 @@ func (v *view) Entries(ctx context.Context) iter.Seq2[varve.Entry, error] {
 }
 
 func (v *view) Below(ctx context.Context, path string) iter.Seq2[varve.Entry, error] {
-	return unlent(until(ctx, v.manifest.reader.Below(path)))
+	return unlent(manifest.Until(ctx, v.manifest.reader.Below(path)))
 }
 
 // unlent yields what list does without what the manifest alone knows.

@@ -47,13 +47,17 @@ func (c *chunks) has(ctx context.Context, d varve.Digest) bool {
 	if c.ids == nil {
 		return false
 	}
-	found := false
-	err := c.store.ask(ctx, func() error {
-		places, err := c.store.index.LookupAll(table.Domain(c.domain), c.ids.ID(digest.ClassContent, d))
-		found = len(places) > 0
+	places, err := c.places(ctx, c.ids.ID(digest.ClassContent, d))
+	return err == nil && len(places) > 0
+}
+
+// places returns where the indexes say that a chunk is.
+func (c *chunks) places(ctx context.Context, id varve.ChunkID) (places []index.Place, err error) {
+	err = c.store.ask(ctx, func() (err error) {
+		places, err = c.store.index.LookupAll(table.Domain(c.domain), id)
 		return err
 	})
-	return err == nil && found
+	return places, err
 }
 
 // page returns a page of a manifest by its ID.
@@ -81,11 +85,7 @@ func (c *chunks) read(ctx context.Context, id varve.ChunkID) (pack.Piece, error)
 }
 
 func (c *chunks) readKnown(ctx context.Context, id varve.ChunkID) (pack.Piece, error) {
-	var places []index.Place
-	err := c.store.ask(ctx, func() (err error) {
-		places, err = c.store.index.LookupAll(table.Domain(c.domain), id)
-		return err
-	})
+	places, err := c.places(ctx, id)
 	if err != nil {
 		return pack.Piece{}, err
 	}

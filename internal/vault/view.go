@@ -56,26 +56,12 @@ var _ varve.View = (*view)(nil)
 
 // Entries yields what the manifest says. Stamps are those of the source.
 func (v *view) Entries(ctx context.Context) iter.Seq2[varve.Entry, error] {
-	return until(ctx, v.reader.Entries())
+	return manifest.Until(ctx, v.reader.Entries())
 }
 
 // Below yields what the manifest says, see varve.View. Stamps are those of the source.
 func (v *view) Below(ctx context.Context, path string) iter.Seq2[varve.Entry, error] {
-	return until(ctx, v.reader.Below(path))
-}
-
-// until yields what list does; an error, that of ctx too, ends the sequence.
-func until(ctx context.Context, list iter.Seq2[varve.Entry, error]) iter.Seq2[varve.Entry, error] {
-	return func(yield func(varve.Entry, error) bool) {
-		for e, err := range list {
-			if err == nil {
-				err = ctx.Err()
-			}
-			if !yield(e, err) || err != nil {
-				return
-			}
-		}
-	}
+	return manifest.Until(ctx, v.reader.Below(path))
 }
 
 func (v *view) Close() error { return nil }

@@ -72,7 +72,7 @@ func (l *lease) refill(t turn, made time.Time) error {
 	if err != nil {
 		return err
 	}
-	empty := len(s.text) == 0 && elapsed(made, l.disk.opts.Now()) < emptyFor
+	empty := len(s.text) == 0 && disk.Elapsed(made, l.disk.opts.Now()) < emptyFor
 	if !empty && !l.mine(s.text) {
 		send(t, sftp.Close(h)).Drop()
 		return fs.ErrExist
@@ -206,7 +206,7 @@ func (l *lease) beat() error {
 	l.mu.Unlock()
 	sent := l.disk.opts.Now()
 	err := act(l.disk, l.renew)
-	if err == nil && elapsed(last, l.disk.opts.Now()) >= holdFor { // somebody may have moved it away while it was written to
+	if err == nil && disk.Elapsed(last, l.disk.opts.Now()) >= holdFor { // somebody may have moved it away while it was written to
 		err = l.owned()
 	}
 	return l.noted(sent, err)
@@ -235,7 +235,7 @@ func (l *lease) noted(sent time.Time, err error) error {
 	case l.gone || l.lost != nil:
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrExist), errors.Is(err, disk.ErrKind), errors.Is(err, varve.ErrBusy):
 		l.lost = fmt.Errorf("lease %s: taken over: %w", l.path, varve.ErrBusy)
-	case errors.Is(err, disk.ErrLost), elapsed(l.last, l.disk.opts.Now()) >= holdFor:
+	case errors.Is(err, disk.ErrLost), disk.Elapsed(l.last, l.disk.opts.Now()) >= holdFor:
 		l.lost = fmt.Errorf("lease %s: %w", l.path, err)
 	}
 	if l.lost != nil {
@@ -250,7 +250,7 @@ func (l *lease) noted(sent time.Time, err error) error {
 func (l *lease) sure() error {
 	for {
 		l.mu.Lock()
-		lost, gone, heard, age := l.lost, l.gone, l.heard, elapsed(l.last, l.disk.opts.Now())
+		lost, gone, heard, age := l.lost, l.gone, l.heard, disk.Elapsed(l.last, l.disk.opts.Now())
 		l.mu.Unlock()
 		switch {
 		case gone:
@@ -280,9 +280,4 @@ func (l *lease) finished() error {
 		return l.lost
 	}
 	return fs.ErrClosed
-}
-
-// elapsed returns the time between two moments by the clock that counts on while the machine is asleep, if there is one that says more.
-func elapsed(from, to time.Time) time.Duration {
-	return max(to.Sub(from), to.Round(0).Sub(from.Round(0)))
 }
